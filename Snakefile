@@ -1,0 +1,28 @@
+# Parley: an experiment in social learning as one graph of files.
+#
+#   tasks → episodes → ratings → selection → dataset → adapter → scores → report
+#
+# `snakemake --cores all` builds the report of config.yaml; `--configfile configs/….yaml` takes another experiment
+# instead. Targets to type: tasks, episodes, ratings, policies, scores, report; results/{experiment}/policies/{policy};
+# results/{experiment}/scores/{policy}/{evaluation}.parquet.
+
+
+# A --configfile replaces the default experiment; Snakemake would merge the two.
+if not config.get("experiment"):
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/tasks.smk"
+include: "rules/episodes.smk"
+include: "rules/ratings.smk"
+include: "rules/learning.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        report_page,

@@ -1,0 +1,407 @@
+"""The experiment as typed objects: models, task sets, policies, evaluations.
+
+The JSON schema and the table in `docs/configuration.md` are generated from these classes (`parley.reference`).
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from parley.errors import ParleyError
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and _")]
+Seats = tuple[str, str]
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Price(Section):
+    """What a model's tokens cost, in `currency` per million tokens."""
+
+    input: float = Field(ge=0, description="per million prompt tokens")
+    output: float = Field(ge=0, description="per million completion tokens")
+    cached_input: float | None = Field(default=None, ge=0, description="per million prompt tokens read from a cache")
+    currency: str = "USD"
+
+
+class Model(Section):
+    """Something that can speak, reached over the OpenAI chat protocol.
+
+    What the model is (engine, name, path, revision, sampling) is part of every call's identity. How it is reached
+    (base_url, api_key_env, concurrency, price) is not: moving a server makes nothing stale.
+    """
+
+    engine: Literal["openai", "llamacpp", "vllm", "playhouse"]
+    name: str = Field(default="", description="the model's name at its endpoint; the playhouse's speaker")
+    path: str | None = Field(default=None, description="folder of a local checkpoint (llamacpp, vllm)")
+    revision: str = Field(default="", description="a version of the model that its name does not tell")
+    temperature: float = Field(default=1.0, ge=0, le=2)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int = Field(default=1024, ge=1)
+    base_url: str | None = Field(default=None, description="address of the endpoint (openai)")
+    api_key_env: str | None = Field(default=None, description="name of the environment variable that holds the key")
+    concurrency: int = Field(default=32, ge=1, description="most calls in flight per job; adapts downwards")
+    timeout: float = Field(default=120.0, gt=0, description="seconds to wait for one answer")
+    price: Price | Literal["free"] | None = Field(default=None, description="a remote model needs one, or `free`")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.engine == "openai":
+            if not self.name:
+                raise ValueError("an openai model needs `name`: the model's name at its endpoint")
+            if self.price is None:
+                raise ValueError("price is missing; give `price: {input: …, output: …}` per million tokens or `free`")
+        if self.engine in ("llamacpp", "vllm") and not self.path:
+            raise ValueError(f"a {self.engine} model needs `path`: the folder of its checkpoint")
+        if self.engine == "playhouse" and not self.name:
+            raise ValueError("a playhouse model needs `name`: writer, expert, partner or judge")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides an answer: engine, name, revision and sampling; never address, key, concurrency or price."""
+        return {
+            "engine": self.engine,
+            "name": self.name,
+            "revision": self.revision,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+        }
+
+
+class Prompts(Section):
+    """The templates of every text that a model sees."""
+
+    task: str = Field(default="prompts/task.jinja", description="asks the writer for a task")
+    turn: str = Field(default="prompts/turn.jinja", description="asks an agent for its next action")
+    rating: str = Field(default="prompts/rating.jinja", description="asks the judge for fourteen marks")
+    retry: str = Field(default="prompts/retry.jinja", description="asks once more after an answer that cannot be read")
+
+
+class World(Section):
+    """Who lives in the social world."""
+
+    characters: str = "resources/characters.jsonl"
+    relationships: str = "resources/relationships.jsonl"
+    keywords: str = "resources/keywords.jsonl"
+
+
+class TaskSet(Section):
+    """Tasks to play: `count` written by `writer` from fresh keywords, or those of a `file` (yours to edit)."""
+
+    file: str | None = Field(default=None, description="a JSONL file of tasks; nothing is written then")
+    count: int | None = Field(default=None, ge=1, description="tasks to write")
+    writer: str | None = Field(default=None, description="the model that writes them")
+    casts: int = Field(default=1, ge=1, description="pairs of characters drawn per task")
+    casts_by_tag: dict[str, int] = Field(default_factory=dict, description="other numbers of pairs for tagged tasks")
+    shards: int = Field(default=1, ge=1, le=512, description="files (and jobs) that the set is cut into")
+    similarity: float = Field(default=0.85, gt=0, le=1, description="character n-gram overlap that makes a duplicate")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file is None) == (self.count is None):
+            raise ValueError("give either `file` or `count` with `writer`")
+        if self.count is not None and self.writer is None:
+            raise ValueError("`count` needs `writer`: the model that writes the tasks")
+        if any(number < 1 for number in self.casts_by_tag.values()):
+            raise ValueError("casts_by_tag: a count is at least 1")
+        return self
+
+    def casts_for(self, tags: Iterable[str]) -> int:
+        """How many casts a task with these tags gets: the most that any of its tags asks for."""
+        return max([self.casts_by_tag[tag] for tag in tags if tag in self.casts_by_tag], default=self.casts)
+
+
+class Play(Section):
+    """How episodes are played (arXiv 2310.11667, section 2; sotopia v0.0.10)."""
+
+    max_turns: int = Field(default=20, ge=2, description="acts of both seats together")
+    max_silence: int = Field(default=2, ge=0, description="more silent acts in a row than this end the episode")
+    stale_rule: Literal["acting", "legacy"] = Field(
+        default="acting", description="`legacy` counts the waiting seat's silence too, as sotopia v0.0.10 did"
+    )
+    history: int | None = Field(default=None, ge=1, description="newest turns that a prompt shows; all by default")
+    replicates: int = Field(default=1, ge=1, description="plays of each task, cast and players")
+
+
+class Selection(Section):
+    """Which rated seats are learned from (paper, appendix B.2)."""
+
+    rule: Literal["bc", "sr"]
+    reward: str = Field(default="goal", description="the dimension that ranks; ties are broken by overall")
+    top: int = Field(default=2, ge=1, description="bc: ranks per task and seat that are always kept")
+    share: float = Field(default=0.2, gt=0, le=1, description="sr: share of each task's candidates that is kept")
+
+
+class Training(Section):
+    """Supervised fine-tuning of a LoRA adapter (paper, appendix B.5)."""
+
+    epochs: float = Field(default=3, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps")
+    batch_size: int = Field(default=16, ge=1)
+    max_length: int = Field(default=4096, ge=16, description="tokens; a longer sample is dropped and counted")
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    target_modules: str | tuple[str, ...] = Field(default="all-linear")
+    seed: int = Field(default=1, ge=0)
+
+
+class LearnsFrom(Section):
+    """What a policy is trained on: rated episodes of `players` on `tasks`, filtered by `selection`."""
+
+    players: Seats
+    tasks: str
+    judge: str
+    selection: Selection
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and isinstance(value.get("selection"), str):
+            return {**value, "selection": {"rule": value["selection"]}}
+        return value
+
+
+class Policy(Section):
+    """A base model, or a parent's weights trained further. The graph of parents has no cycle."""
+
+    model: str | None = Field(default=None, description="a base policy: this model as it is")
+    parent: str | None = Field(default=None, description="the policy whose weights training starts from")
+    learns_from: LearnsFrom | None = None
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.parent is None):
+            raise ValueError("a policy has either `model` (a base) or `parent` with `learns_from`")
+        if (self.parent is None) != (self.learns_from is None):
+            raise ValueError("`parent` and `learns_from` go together")
+        return self
+
+
+class Evaluation(Section):
+    """Measures policies against a fixed partner, in both seats."""
+
+    tasks: str
+    partner: str
+    judge: str
+    tag: str | None = Field(default=None, description="only tasks with this tag")
+    casts: int | None = Field(default=None, ge=1, description="only the first so many casts of each task")
+
+
+class Knowledge(Section):
+    """A multiple-choice test run by lm-eval on each policy (paper, Table 4)."""
+
+    test: str = "resources/knowledge/test.jsonl"
+    dev: str = "resources/knowledge/dev.jsonl"
+    shots: int = Field(default=5, ge=0)
+
+
+class Safety(Section):
+    """The study of the paper's Table 3 on tasks whose seats have the roles `instigator` and `bystander`."""
+
+    tasks: str
+    partner: str
+    judge: str
+    lexicon: str = "resources/toxic_words.txt"
+
+
+class Budget(Section):
+    """The most that one run may spend; calls that would exceed it are not made."""
+
+    amount: float = Field(gt=0)
+    currency: str = "USD"
+
+
+class Experiment(Section):
+    """The whole config file."""
+
+    experiment: Name = Field(description="names the folder below results/")
+    seed: int = Field(default=1, ge=0)
+    models: dict[Name, Model]
+    prompts: Prompts = Prompts()
+    world: World = World()
+    task_sets: dict[Name, TaskSet]
+    play: Play = Play()
+    policies: dict[Name, Policy]
+    references: tuple[str, ...] = Field(default=(), description="models that are measured beside the policies")
+    evaluations: dict[Name, Evaluation]
+    knowledge: Knowledge | None = None
+    safety: Safety | None = None
+    budget: Budget | None = None
+
+    # -- names -------------------------------------------------------------------------------------------------
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        if both := sorted(set(self.models) & set(self.policies)):
+            raise ValueError(f"{both[0]!r} names both a model and a policy; rename one")
+        for name, task_set in self.task_sets.items():
+            if task_set.writer is not None:
+                self._known(task_set.writer, "model", self.models, f"task_sets.{name}.writer")
+        speakers = [*self.models, *self.policies]
+        for name, policy in self.policies.items():
+            at = f"policies.{name}"
+            if policy.model is not None:
+                self._known(policy.model, "model", self.models, f"{at}.model")
+            if policy.parent is not None:
+                self._known(policy.parent, "policy", self.policies, f"{at}.parent")
+            if (source := policy.learns_from) is not None:
+                for player in source.players:
+                    self._known(player, "policy or model", speakers, f"{at}.learns_from.players")
+                self._known(source.tasks, "task set", self.task_sets, f"{at}.learns_from.tasks")
+                self._known(source.judge, "model", self.models, f"{at}.learns_from.judge")
+        for name in self.references:
+            self._known(name, "model", self.models, "references")
+        measured: list[tuple[str, Evaluation | Safety]] = [
+            (f"evaluations.{name}", evaluation) for name, evaluation in self.evaluations.items()
+        ]
+        if self.safety is not None:
+            measured.append(("safety", self.safety))
+        for at, study in measured:
+            self._known(study.tasks, "task set", self.task_sets, f"{at}.tasks")
+            self._known(study.partner, "policy or model", speakers, f"{at}.partner")
+            self._known(study.judge, "model", self.models, f"{at}.judge")
+        return self
+
+    @staticmethod
+    def _known(name: str, kind: str, names: Iterable[str], at: str) -> None:
+        names = list(names)
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
+            raise ValueError(f"{at}: no {kind} is called {name!r}; {hint}")
+
+    @model_validator(mode="after")
+    def _acyclic(self) -> Self:
+        done: set[str] = set()
+
+        def visit(name: str, path: tuple[str, ...]) -> None:
+            if name in path:
+                raise ValueError(
+                    f"policies.{name}: learns from itself ({' → '.join([*path[path.index(name) :], name])}); break the cycle"
+                )
+            if name not in done:
+                for before in self.depends_on(name):
+                    visit(before, (*path, name))
+                done.add(name)
+
+        for name in self.policies:
+            visit(name, ())
+        return self
+
+    @model_validator(mode="after")
+    def _no_idle_entries(self) -> Self:
+        sets = {source.tasks for policy in self.policies.values() if (source := policy.learns_from)}
+        sets |= {evaluation.tasks for evaluation in self.evaluations.values()}
+        sets |= {self.safety.tasks} if self.safety else set()
+        if idle := [name for name in self.task_sets if name not in sets]:
+            raise ValueError(f"task_sets.{idle[0]}: nothing plays it; delete it, or name it in a policy or an evaluation")
+        speakers = {policy.model for policy in self.policies.values()} | set(self.references)
+        speakers |= {task_set.writer for task_set in self.task_sets.values()}
+        for policy in self.policies.values():
+            if policy.learns_from:
+                speakers |= {*policy.learns_from.players, policy.learns_from.judge}
+        for study in (*self.evaluations.values(), *([self.safety] if self.safety else [])):
+            speakers |= {study.partner, study.judge}
+        if idle := [name for name in self.models if name not in speakers]:
+            raise ValueError(f"models.{idle[0]}: nothing uses it; delete it, or name it where it should speak")
+        return self
+
+    # -- what follows from the graph ---------------------------------------------------------------------------
+
+    def depends_on(self, policy: str) -> list[str]:
+        """The policies that must exist before `policy` can be trained: its parent and its players."""
+        entry = self.policies[policy]
+        before = [entry.parent] if entry.parent else []
+        if entry.learns_from:
+            before += [player for player in entry.learns_from.players if player in self.policies]
+        return list(dict.fromkeys(before))
+
+    def base_of(self, policy: str) -> str:
+        """The name of the model that `policy` is, or was trained from."""
+        entry = self.policies[policy]
+        return entry.model if entry.model is not None else self.base_of(str(entry.parent))
+
+    def model_of(self, player: str) -> Model:
+        """The model that answers for `player`, a policy or a model."""
+        return self.models[self.base_of(player) if player in self.policies else player]
+
+    def trained(self, player: str) -> bool:
+        """True if `player` is a policy with an adapter of its own."""
+        return player in self.policies and self.policies[player].parent is not None
+
+    def measured(self) -> list[str]:
+        """Everything that evaluations measure: the policies, then the references."""
+        return [*self.policies, *self.references]
+
+    @staticmethod
+    def seatings(player: str, partner: str) -> list[Seats]:
+        """Both ways to seat `player` against `partner`; one if they are the same."""
+        return list(dict.fromkeys([(player, partner), (partner, player)]))
+
+
+def check(data: Any, source: str = "config") -> Experiment:
+    """Parse a config. Raises `ParleyError` with one line: the file, the YAML path, the fault and the remedy."""
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ParleyError(f"{source}: {_first_fault(error)}") from None
+
+
+def load(path: str | Path) -> Experiment:
+    """Read a YAML config. Raises `ParleyError` as `check` does, and for a file that is missing or not YAML."""
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParleyError(f"{path}: no such config file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        raise ParleyError(f"{path}{where}: not YAML ({getattr(error, 'problem', error)}); mend the line") from None
+    return check(data, str(path))
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"] if part not in ("Price", "literal['free']", "[key]")]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        *parents, key = path
+        near = difflib.get_close_matches(key, _keys_at(parents), n=1)
+        message = "unknown key; " + (f"did you mean `{near[0]}`?" if near else "delete it")
+    elif first["type"] == "missing":
+        message = "is missing; add it"
+    return f"{'.'.join(path)}: {message}" if path else message
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    """The keys that the section at a YAML path knows."""
+    node: dict[str, Any] = Experiment.model_json_schema()
+    definitions = node["$defs"]
+
+    def resolve(node: dict[str, Any]) -> dict[str, Any]:
+        for option in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
+            if "$ref" in option:
+                return dict(definitions[option["$ref"].rsplit("/", 1)[1]])
+        return node
+
+    for part in path:
+        node = resolve(node)
+        properties = node.get("properties", {})
+        patterns = list(node.get("patternProperties", {}).values())
+        node = properties.get(part) or node.get("additionalProperties") or (patterns[0] if patterns else {})
+        if not isinstance(node, dict):
+            return []
+    return list(resolve(node).get("properties", {}))

@@ -1,0 +1,1 @@
+"""What policies are worth: scores with intervals, paired differences, the safety study, a knowledge test."""

@@ -1,0 +1,89 @@
+"""What every script shares: its arguments for the experiment and the log, and the way a job talks to models."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parley.config import Experiment, load
+from parley.llm.ledger import Ledger
+from parley.llm.speaker import Speaker, speakers, summary
+from parley.progress import Journal
+from parley.records.jsonl import write_text
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that every script has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiment", type=Path, default=Path("config.yaml"), help="the config (YAML or JSON)")
+    parser.add_argument("--log", type=Path, help="where progress is written; stderr if not given")
+    return parser
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A job that calls models: where its calls are kept, and where what they took is written."""
+
+    name: str
+    experiment: Experiment
+    ledger: Path
+    usage: Path
+    journal: Journal
+    logs: Path | None
+
+    @staticmethod
+    def arguments(parser: argparse.ArgumentParser) -> None:
+        """Add the options of a job that calls models."""
+        parser.add_argument("--ledger", type=Path, required=True, help="this job's ledger file")
+        parser.add_argument("--usage", type=Path, required=True, help="output: what the calls took")
+        parser.add_argument("--adapter", action="append", default=[], metavar="POLICY=FOLDER", help="of a trained policy")
+
+    @classmethod
+    def of(cls, name: str, options: argparse.Namespace, journal: Journal) -> "Stage":
+        """The stage that a script's options describe."""
+        logs = options.log.parent if options.log else None
+        return cls(name, load(options.experiment), options.ledger, options.usage, journal, logs)
+
+    @asynccontextmanager
+    async def speakers(self, names: Iterable[str], adapters: Iterable[str] = ()) -> AsyncIterator[dict[str, Speaker]]:
+        """Speakers by name; at the end the calls are summed up in the log and in the usage file."""
+        folders = {policy: Path(folder) for policy, _, folder in (entry.partition("=") for entry in adapters)}
+        with Ledger(self.ledger, stage_root=stage_root(self.ledger, self.name)) as ledger:
+            async with speakers(self.experiment, names, ledger, folders, self.logs) as found:
+                yield found
+                self.journal.line(summary(found))
+                write_text(self.usage, json.dumps(self._taken(found), indent=1, sort_keys=True) + "\n")
+
+    def _taken(self, found: Mapping[str, Speaker]) -> dict[str, Any]:
+        """What the calls took, by speaker. The same after a replay, so that it makes nothing stale."""
+        return {"stage": self.name, "speakers": {name: speaker.usage.as_dict() for name, speaker in found.items()}}
+
+
+def stage_root(ledger: Path, stage: str) -> Path | None:
+    """The folder of the stage that a ledger file lies in, or None if it lies somewhere of its own."""
+    return next((folder for folder in ledger.parents if folder.name == stage), None)
+
+
+def in_flight(experiment: Experiment, names: Iterable[str]) -> int:
+    """How many episodes or ratings a job works on at once: as many as the widest of its models takes."""
+    return max(experiment.model_of(name).concurrency for name in names)
+
+
+def run(main: "asyncio.Future[None] | object") -> None:
+    """Run a script's coroutine to its end; a single `ParleyError` in a task group is raised as itself."""
+    try:
+        asyncio.run(main)  # type: ignore[arg-type]
+    except BaseExceptionGroup as group:
+        raise first_of(group) from None
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error inside nested groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,183 @@
+"""Where an experiment's files lie (one noun per folder), and which of them each step needs."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from parley.config import Evaluation, Experiment, LearnsFrom, Safety, Seats
+from parley.records.jsonl import write_text
+
+
+class Layout:
+    """The paths of one experiment's files, as text: what Snakemake's rules name and what a person types."""
+
+    def __init__(self, experiment: Experiment, root: str = "results") -> None:
+        self.experiment = experiment
+        self.results = f"{root}/{experiment.experiment}"
+        self.report = f"{self.results}/report/index.html"
+        self.resolved = f"{self.results}/experiment.json"
+
+    def publish(self) -> None:
+        """Write the resolved config, which the scripts read, if it is not there already."""
+        text = json.dumps(self.experiment.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+        path = Path(self.resolved)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text(path, text)
+
+    # -- names of files ----------------------------------------------------------------------------------------
+
+    def shards(self, task_set: str) -> list[str]:
+        """The shard names of a task set: 00, 01, …"""
+        return [f"{number:02d}" for number in range(self.experiment.task_sets[task_set].shards)]
+
+    def tasks(self, task_set: str) -> list[str]:
+        """The files of a task set, one a shard."""
+        return [f"{self.results}/tasks/{task_set}/{shard}.jsonl" for shard in self.shards(task_set)]
+
+    def source(self, task_set: str) -> str:
+        """The uncut, uncast tasks of a set: the file that the config names, or what the writer wrote."""
+        return self.experiment.task_sets[task_set].file or f"{self.results}/tasks/{task_set}/written.jsonl"
+
+    def episodes(self, task_set: str, players: Seats) -> list[str]:
+        """The episodes of two players on a task set."""
+        folder = f"{self.results}/episodes/{task_set}/{'+'.join(players)}"
+        return [f"{folder}/{shard}.jsonl" for shard in self.shards(task_set)]
+
+    def ratings(self, task_set: str, players: Seats, judge: str) -> list[str]:
+        """A judge's ratings of those episodes."""
+        folder = f"{self.results}/ratings/{task_set}/{'+'.join(players)}/{judge}"
+        return [f"{folder}/{shard}.parquet" for shard in self.shards(task_set)]
+
+    def policy(self, policy: str) -> str:
+        """The folder of a policy: its adapter and card."""
+        return f"{self.results}/policies/{policy}"
+
+    def manifest(self, policy: str) -> str:
+        """The small file that stands for a policy's content: what consumers depend on."""
+        return f"{self.results}/policies/{policy}.json"
+
+    def scores(self, player: str, evaluation: str) -> str:
+        """A player's scores in an evaluation."""
+        return f"{self.results}/scores/{player}/{evaluation}.parquet"
+
+    def versus(self, player: str, evaluation: str) -> str:
+        """Paired differences of a player to the base policy in an evaluation."""
+        return f"{self.results}/scores/{player}/{evaluation}.versus_{self.baseline}.parquet"
+
+    # -- what depends on what ----------------------------------------------------------------------------------
+
+    @property
+    def baseline(self) -> str:
+        """The policy that others are compared with: the first that is a model as it is."""
+        return next(name for name, policy in self.experiment.policies.items() if policy.model is not None)
+
+    def trained(self, players: Iterable[str]) -> list[str]:
+        """Those of the players that are policies with an adapter."""
+        return [name for name in dict.fromkeys(players) if self.experiment.trained(name)]
+
+    def manifests(self, players: Iterable[str]) -> list[str]:
+        """The manifests of those of the players that are policies."""
+        return [self.manifest(name) for name in dict.fromkeys(players) if name in self.experiment.policies]
+
+    def checkpoints(self, players: Iterable[str]) -> list[str]:
+        """The weights files of the local models that the players are, or were trained from."""
+        folders = dict.fromkeys(self.experiment.model_of(name).path for name in players)
+        return [f"{folder}/model.safetensors" for folder in folders if folder and Path(folder).is_dir()]
+
+    def learned_from(self, policy: str) -> LearnsFrom:
+        """What a trained policy learns from. Raises KeyError for a policy that is not trained."""
+        source = self.experiment.policies[policy].learns_from
+        if source is None:
+            raise KeyError(policy)
+        return source
+
+    def training_episodes(self, policy: str) -> list[str]:
+        """The episodes that a policy's samples come from."""
+        source = self.learned_from(policy)
+        return self.episodes(source.tasks, source.players)
+
+    def training_ratings(self, policy: str) -> list[str]:
+        """The ratings that a policy's samples are selected by."""
+        source = self.learned_from(policy)
+        return self.ratings(source.tasks, source.players, source.judge)
+
+    def study_episodes(self, player: str, study: Evaluation | Safety) -> list[str]:
+        """The episodes of a player in a study, both seatings."""
+        seatings = self.experiment.seatings(player, study.partner)
+        return [path for players in seatings for path in self.episodes(study.tasks, players)]
+
+    def study_ratings(self, player: str, study: Evaluation | Safety) -> list[str]:
+        """The ratings of a player in a study, both seatings."""
+        seatings = self.experiment.seatings(player, study.partner)
+        return [path for players in seatings for path in self.ratings(study.tasks, players, study.judge)]
+
+    # -- everything of a kind: the targets that a person types --------------------------------------------------
+
+    def plays(self) -> Iterator[tuple[str, Seats, str]]:
+        """Every (task set, players, judge) that the experiment plays, once."""
+        experiment = self.experiment
+        wanted = [
+            (source.tasks, source.players, source.judge)
+            for policy in experiment.policies.values()
+            if (source := policy.learns_from) is not None
+        ]
+        studies: list[Evaluation | Safety] = [*experiment.evaluations.values()]
+        if experiment.safety is not None:
+            studies.append(experiment.safety)
+        wanted += [
+            (study.tasks, players, study.judge)
+            for study in studies
+            for player in experiment.measured()
+            for players in experiment.seatings(player, study.partner)
+        ]
+        yield from dict.fromkeys(wanted)
+
+    def all_tasks(self) -> list[str]:
+        """The files of every task set."""
+        return [path for task_set in self.experiment.task_sets for path in self.tasks(task_set)]
+
+    def all_episodes(self) -> list[str]:
+        """Every episode file."""
+        found = [path for task_set, players, _ in self.plays() for path in self.episodes(task_set, players)]
+        return list(dict.fromkeys(found))
+
+    def all_ratings(self) -> list[str]:
+        """Every rating file."""
+        return [path for play in self.plays() for path in self.ratings(*play)]
+
+    def all_policies(self) -> list[str]:
+        """Every policy's manifest."""
+        return [self.manifest(policy) for policy in self.experiment.policies]
+
+    def all_scores(self) -> list[str]:
+        """Every score file, with the differences to the baseline."""
+        return [
+            path
+            for player in self.experiment.measured()
+            for evaluation in self.experiment.evaluations
+            for path in (
+                self.scores(player, evaluation),
+                *([self.versus(player, evaluation)] if player != self.baseline else []),
+            )
+        ]
+
+    def side_effects(self) -> list[str]:
+        """The knowledge test of every policy and the safety study of everything that is measured."""
+        knowledge = [f"{self.results}/knowledge/{name}.json" for name in self.experiment.policies]
+        safety = [f"{self.results}/safety/{name}.json" for name in self.experiment.measured()]
+        return (knowledge if self.experiment.knowledge else []) + (safety if self.experiment.safety else [])
+
+    def trained_policies(self) -> list[str]:
+        """The policies that have an adapter."""
+        return [name for name in self.experiment.policies if self.experiment.trained(name)]
+
+    def base_policies(self) -> list[str]:
+        """The policies that are a model as it is."""
+        return [name for name in self.experiment.policies if not self.experiment.trained(name)]
+
+    @staticmethod
+    def report_templates() -> list[str]:
+        """The files that the page is made from besides results."""
+        folder = Path(__file__).parent / "report" / "templates"
+        return sorted(os.path.relpath(path) for path in folder.iterdir() if path.is_file())

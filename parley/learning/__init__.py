@@ -1,0 +1,1 @@
+"""Learning: rated seats are selected, their turns become a dataset, the dataset trains an adapter."""

@@ -1,0 +1,53 @@
+"""A folder as one result: it appears whole or not at all, and can be told by the hashes of its files."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from parley.canonical import file_digest
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `out` when the block ends; after an error `out` is untouched."""
+    part = scratch(out)
+    try:
+        yield part
+        put(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def scratch(out: Path) -> Path:
+    """A new empty folder beside `out`, on the same file system, with a name that no other job has."""
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:12]}.part")
+    part.mkdir(parents=True)
+    return part
+
+
+def put(part: Path, out: Path) -> None:
+    """Move the folder `part` to `out`, in place of what is there."""
+    if out.exists():
+        old = scratch(out)
+        os.replace(out, old / "old")
+        os.replace(part, out)
+        shutil.rmtree(old)
+    else:
+        os.replace(part, out)
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of `folder` and below, by its path in the folder, sorted."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
+
+
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Write `manifest.json`: the small file that stands for the folder where a workflow compares contents."""
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")

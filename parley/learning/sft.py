@@ -1,0 +1,168 @@
+"""Supervised fine-tuning of a LoRA adapter with trl and peft (paper, appendix B.5). Imports torch: seconds."""
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from datasets import Dataset  # type: ignore[import-untyped, unused-ignore]
+from peft import LoraConfig, PeftConfig, PeftModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from parley.canonical import seed_from
+from parley.config import Training
+from parley.errors import ParleyError
+from parley.learning.tokens import Encoded
+
+#: Called after a step: the step from 1, all steps, the step's loss.
+Progress = Callable[[int, int, float], None]
+
+#: Padded tokens that go through a GPU at once; a batch that has more is done in parts with the same result.
+GPU_TOKENS = 16_384
+
+
+def load_tokenizer(base: Path) -> Any:
+    """The tokenizer of a checkpoint."""
+    return AutoTokenizer.from_pretrained(str(base))
+
+
+def context_length(base: Path) -> int | None:
+    """The longest text in tokens that the checkpoint was made for, if it says so."""
+    limit = getattr(AutoConfig.from_pretrained(str(base)), "max_position_embeddings", None)
+    return None if limit is None else int(limit)
+
+
+def finetune(
+    base: Path,
+    parent: Path | None,
+    rows: Sequence[Encoded],
+    settings: Training,
+    folder: Path,
+    checkpoints: Path | None,
+    step_done: Callable[[dict[str, Any]], None],
+) -> list[dict[str, Any]]:
+    """Train on `rows` in their order and save the adapter to `folder`; return the log, one record a step.
+
+    The adapter goes on from `parent`, or starts anew. With `checkpoints`, a folder, the state is saved there every
+    tenth of the way, and a run that finds one there goes on from it and ends with the same weights.
+    """
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # trl still sets a name that transformers has deprecated
+        arguments = _arguments(settings, rows, folder if checkpoints is None else checkpoints, checkpoints is not None)
+        model, lora = _model(base, parent, settings)
+        trainer = SFTTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=Dataset.from_dict({"input_ids": [r.ids for r in rows], "labels": [r.labels for r in rows]}),
+            processing_class=load_tokenizer(base),
+            peft_config=lora,
+            callbacks=[_Steps(step_done)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        resume = checkpoints is not None and any(checkpoints.glob("checkpoint-*"))
+        trainer.train(resume_from_checkpoint=resume)
+    assert isinstance(trainer.model, PeftModel)
+    trainer.model.save_pretrained(str(folder), save_embedding_layers=False)
+    _plain_config(folder / "adapter_config.json", base)
+    return [record(entry) for entry in trainer.state.log_history if "loss" in entry]
+
+
+def record(entry: dict[str, Any]) -> dict[str, Any]:
+    """A step of the training log: what depends on the data and the seed, not on the clock."""
+    return {
+        "step": entry["step"],
+        "loss": round(entry["loss"], 6),
+        "accuracy": round(entry["mean_token_accuracy"], 6),
+        "learning_rate": entry["learning_rate"],
+    }
+
+
+class _Steps(TrainerCallback):
+    """Hands each step's record on, and stops a training whose loss is no number any more."""
+
+    def __init__(self, step_done: Callable[[dict[str, Any]], None]) -> None:
+        self._step_done = step_done
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if not logs or "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            raise ParleyError(
+                f"training: the loss is {logs['loss']} at step {state.global_step}; lower training.learning_rate"
+            )
+        self._step_done(record({**logs, "step": state.global_step}))
+
+
+def _arguments(settings: Training, rows: Sequence[Encoded], output: Path, save: bool) -> SFTConfig:
+    cuda = torch.cuda.is_available()
+    if torch.cuda.device_count() > 1:
+        raise ParleyError("training: several GPUs are visible; choose one, for instance CUDA_VISIBLE_DEVICES=0")
+    batch, longest = settings.batch_size, max(len(row.ids) for row in rows)
+    at_once = micro_batch(batch, longest, GPU_TOKENS) if cuda else batch
+    steps = math.ceil(len(rows) / batch)
+    return SFTConfig(
+        output_dir=str(output),
+        num_train_epochs=1,  # `rows` hold all epochs already, in their order
+        train_sampling_strategy="sequential",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=batch // at_once,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type={"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule),
+        warmup_steps=settings.warmup,
+        seed=seed_from("training", settings.seed),
+        use_cpu=not cuda,
+        bf16=cuda,
+        activation_checkpointing=cuda,
+        dataloader_pin_memory=cuda,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        save_strategy="steps" if save else "no",
+        save_steps=max(1, steps // 10),
+        save_total_limit=1,
+    )
+
+
+def micro_batch(batch: int, longest: int, tokens: int) -> int:
+    """The largest divisor of `batch` whose samples, padded to `longest`, are at most `tokens` tokens; at least 1."""
+    return max([part for part in range(1, batch + 1) if batch % part == 0 and part * longest <= tokens], default=1)
+
+
+def _model(base: Path, parent: Path | None, settings: Training) -> tuple[Any, LoraConfig | None]:
+    """The base model and a new LoRA for it, or the base model with the parent's LoRA, to be trained on."""
+    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=dtype)
+    if parent is not None:
+        config = PeftConfig.from_pretrained(str(parent))
+        config.lora_dropout = settings.dropout
+        config.base_model_name_or_path = str(base)  # the parent holds a plain name, which peft would ask the hub for
+        return PeftModel.from_pretrained(model, str(parent), is_trainable=True, config=config), None
+    modules = settings.target_modules
+    return model, LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft takes any number
+        lora_dropout=settings.dropout,
+        target_modules=modules if isinstance(modules, str) else list(modules),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _plain_config(path: Path, base: Path) -> None:
+    """Make the adapter's config the same on every machine: sets in order, the base by its plain name."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = base.name if base.is_absolute() else base.as_posix()
+    for key, value in config.items():
+        if key in ("target_modules", "exclude_modules", "modules_to_save") and isinstance(value, list):
+            config[key] = sorted(value)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,52 @@
+"""A call: one request to a model and its reply. A request's key decides whether it has been paid for already."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from parley.canonical import digest
+from parley.records.sample import Message
+
+
+class CallFailed(Exception):
+    """A call that has no usable answer after all retries. `reason` is one line for the record."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked. Two equal requests are one call; `replicate` tells wanted repetitions apart.
+
+    `model` is the identity of the speaker (`Model.identity()`, and for a local model the hash of its weights).
+    """
+
+    model: dict[str, Any]
+    messages: tuple[Message, ...]
+    seed: int | None = None
+    schema: dict[str, Any] | None = None
+    replicate: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """The SHA-256 of the canonical request, in hex: the call's name in the ledger."""
+        return digest([self.model, self.messages, self.seed, self.schema, self.replicate])
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back, and what it took. Tokens as the endpoint counted them; `seconds` of the last try alone."""
+
+    key: str
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    seconds: float
+    retries: int = 0
+    failures: tuple[str, ...] = field(default=())  # why earlier tries were retried, in order
+    replayed: bool = False  # came from the ledger; nothing was sent

@@ -1,0 +1,195 @@
+"""A local engine: a model server that a job starts for itself, waits for, and always stops."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from parley.config import Model
+from parley.errors import ParleyError
+from parley.llm import launch
+from parley.llm.launch import Launch, Shape
+
+LEASH = Path(__file__).with_name("leash.py")
+PORTS_TO_TRY = 3
+SAY_AFTER = 15.0  # seconds between two lines about what is waited for
+
+
+class Engine:
+    """`async with Engine(model, adapters) as engine`: a server for `model` and its LoRA adapters on `engine.base_url`.
+
+    `adapters` maps the names of policies to PEFT folders. `target(name)` says how a request asks for one of them.
+    Raises `ParleyError` if the server does not come up; the line names the log.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        adapters: Mapping[str, Path] | None = None,
+        *,
+        cache: Path,
+        log: Path | None = None,
+        port: int | None = None,
+        patience: float | None = None,
+    ) -> None:
+        self.model = model
+        self.adapters = dict(adapters or {})
+        self.base_url = ""
+        self.process: asyncio.subprocess.Process | None = None
+        self._cache = cache
+        self._log = log
+        self._scratch_log = log is None
+        self._port = port
+        self._patience = patience
+        self._launch: Launch | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._launch = await asyncio.to_thread(launch.prepare, self.model, self.adapters, self._cache)
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def target(self, name: str | None = None) -> tuple[str, dict[str, Any]]:
+        """(model name, extra fields of the request) that choose the adapter called `name`, or the base model."""
+        assert self._launch is not None
+        return self._launch.target(name)
+
+    @property
+    def shape(self) -> Shape:
+        """How a request asks this server for an answer of a given shape."""
+        assert self._launch is not None
+        return self._launch.shape
+
+    @property
+    def log(self) -> Path:
+        """What the server printed."""
+        if self._log is None:
+            handle, name = tempfile.mkstemp(prefix=f"parley-{self.model.engine}-", suffix=".log")
+            os.close(handle)
+            self._log = Path(name)
+        return self._log
+
+    async def stop(self) -> None:
+        """End the server and everything that it started. Does nothing if it does not run."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        assert self._launch is not None
+        _signal(process.pid, signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), self._launch.grace)
+        _signal(process.pid, signal.SIGKILL)  # to the whole group: what the server started may outlive it
+        await process.wait()
+        if self._scratch_log and self.base_url:  # one that did not come up leaves its log to be read
+            self.log.unlink(missing_ok=True)
+
+    # -- starting ----------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        for attempt in range(PORTS_TO_TRY):
+            port = self._choose_port()
+            await self._spawn(port)
+            if await self._ready(port):
+                self.base_url = f"http://127.0.0.1:{port}/v1"
+                return
+            if self._port is not None or attempt == PORTS_TO_TRY - 1 or not self._port_was_taken(port):
+                break
+            self.process = None
+        raise ParleyError(f"{self._what()} ended while it was starting: {self._last_line()}; see {self.log}")
+
+    def _choose_port(self) -> int:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", self._port or 0))
+            except OSError as error:
+                raise ParleyError(
+                    f"{self._what()} cannot use port {self._port} ({error.strerror}); stop what uses it, or give another"
+                ) from None
+            return int(probe.getsockname()[1])
+
+    def _port_was_taken(self, port: int) -> bool:
+        """True if somebody else took the port between the choice and the start."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    async def _spawn(self, port: int) -> None:
+        assert self._launch is not None
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *self._launch.command(port)]
+        with self.log.open("ab") as log:
+            log.write(f"$ {' '.join(self._launch.command(port))}\n".encode())
+            log.flush()
+            self.process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+
+    async def _ready(self, port: int) -> bool:
+        """Wait for the server. False if its process ended; raises `ParleyError` if it takes too long or is another."""
+        assert self.process is not None and self._launch is not None
+        limit = self._patience or self._launch.patience
+        started = said = time.monotonic()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            while not await _answers(session, f"http://127.0.0.1:{port}/health"):
+                if self.process.returncode is not None:
+                    return False
+                waited = time.monotonic() - started
+                if waited > limit:
+                    raise ParleyError(f"{self._what()} was not ready after {limit:.0f} s; see {self.log}")
+                if time.monotonic() - said > SAY_AFTER:
+                    said = time.monotonic()
+                    print(f"{self._what()}: loading for {waited:.0f} s; log: {self.log}", file=sys.stderr, flush=True)
+                await asyncio.sleep(0.02 if waited < 2 else 0.25)
+            async with session.get(f"http://127.0.0.1:{port}/v1/models") as answer:
+                served = {str(entry["id"]) for entry in (await answer.json())["data"]}
+        await asyncio.sleep(0)
+        if self.process.returncode is not None:
+            return False
+        if missing := sorted(set(self._launch.served) - served):
+            raise ParleyError(
+                f"{self._what()}: the server on port {port} does not serve {missing[0]!r}; see {self.log}"
+            )
+        return True
+
+    def _what(self) -> str:
+        return f"engine {self.model.engine} for {self.model.name or self.model.path}"
+
+    def _last_line(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1].strip()[:300] if lines else "it printed nothing"
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

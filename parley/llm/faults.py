@@ -1,0 +1,108 @@
+"""What went wrong with one try of a call, and what that means for the next."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import openai
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One failed try. `reason` is one line without secrets."""
+
+    reason: str
+    status: int | None = None  # of the HTTP answer, if there was one
+    passing: bool = False  # may be gone at the next try
+    crowded: bool = False  # turned away for lack of room
+    unreached: bool = False  # no connection came about
+    hopeless: bool = False  # no call to this endpoint can succeed
+    retry_after: float = 0.0  # seconds
+
+
+def classify(error: Exception, key: str | None, timeout: float) -> Fault:
+    """The fault behind an exception of the client. An exception that is not about the call is raised again."""
+    if isinstance(error, openai.APIStatusError):
+        return _refused(error, key)
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return Fault(f"no answer within {timeout:g} s", passing=True)
+    if isinstance(error, openai.APIConnectionError):
+        return _broken(error, timeout)
+    if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | ValueError):
+        return Fault(redact(f"unreadable answer: {_line(str(error))}", key), passing=True)
+    raise error
+
+
+def redact(text: str, key: str | None) -> str:
+    """`text` without the key, should a server repeat it."""
+    return text.replace(key, "***") if key else text
+
+
+def _refused(error: openai.APIStatusError, key: str | None) -> Fault:
+    status = error.status_code
+    code = getattr(error, "code", None) or ""
+    reason = redact(f"HTTP {status}: {_message(error)}", key)
+    return Fault(
+        reason=reason,
+        status=status,
+        passing=status in (408, 409, 429) or status >= 500,
+        crowded=status in (429, 503),
+        hopeless=status in (401, 404) or code == "insufficient_quota",
+        retry_after=_retry_after(error) if status in (429, 503) else 0.0,
+    )
+
+
+def _message(error: openai.APIStatusError) -> str:
+    """The server's own words, in one line of at most 300 characters."""
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        body = inner.get("message", inner) if isinstance(inner, dict) else inner
+    text = str(body) if body else error.response.reason_phrase
+    return _line(text) or "no reason given"
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def _broken(error: openai.APIConnectionError, timeout: float) -> Fault:
+    """A connection that did not come about, or broke. The cause tells which; the client's own message does not."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    names = {base.__name__ for cause in causes for base in type(cause).__mro__}
+    deepest = _line(str(causes[-1])) or type(causes[-1]).__name__
+    if names & {"ClientConnectorError", "ConnectError", "ConnectionRefusedError", "gaierror"}:
+        return Fault(f"no connection: {deepest}", passing=True, unreached=True)
+    if names & {
+        "ServerDisconnectedError",
+        "ConnectionResetError",
+        "ClientPayloadError",
+        "ReadError",
+        "BrokenPipeError",
+    }:
+        return Fault(f"connection broken: {deepest}", passing=True)
+    if isinstance(error, openai.APITimeoutError):
+        return Fault(f"no answer within {timeout:g} s", passing=True)
+    return Fault(f"connection broken: {deepest}", passing=True)
+
+
+def _retry_after(error: openai.APIStatusError) -> float:
+    """Seconds that the server asks to wait, as a number or until a date; 0 if it does not say."""
+    headers = error.response.headers
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        if not (value := headers.get("retry-after")):
+            return 0.0
+        if value.replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0

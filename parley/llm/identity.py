@@ -1,0 +1,51 @@
+"""A speaker's identity: everything that decides its answers, and nothing that does not."""
+
+import ast
+from functools import cache as remembered
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from parley.canonical import digest, file_digest
+from parley.config import Model
+from parley.errors import ParleyError
+from parley.llm.launch import vllm_executable
+from parley.llm.weights import adapter_identity, checkpoint_identity, package_version
+
+
+def identity_of(model: Model, adapter: Path | None, cache: Path) -> dict[str, Any]:
+    """`Model.identity()`, and for what runs here the hashes of its weights or code and the version of its engine."""
+    identity = model.identity()
+    if model.engine == "playhouse":
+        identity["served_by"] = _playhouse_code()
+    if model.engine in ("llamacpp", "vllm"):
+        identity |= checkpoint_identity(Path(str(model.path)), cache)
+        identity["served_by"] = _vllm_version() if model.engine == "vllm" else _llamacpp_version()
+        identity |= adapter_identity(adapter) if adapter is not None else {}
+    return identity
+
+
+def _llamacpp_version() -> str:
+    return package_version("xllamacpp", "install it with `pip install parley[local]`")
+
+
+def _vllm_version() -> str:
+    """vLLM's version, read from its own environment without starting it."""
+    prefix = vllm_executable().resolve().parent.parent
+    for folder in sorted(prefix.glob("lib/python*/site-packages/vllm-*.dist-info")):
+        return folder.name.removesuffix(".dist-info").replace("-", " ", 1)
+    raise ParleyError(f"{prefix}: holds a vllm command but no vllm package; install vLLM again")
+
+
+@remembered
+def _playhouse_code() -> str:
+    """A hash of the scripted speakers: of their code without comments and layout, and of the texts beside it."""
+    spec = find_spec("parley.playhouse")
+    assert spec is not None and spec.submodule_search_locations
+    folder = Path(spec.submodule_search_locations[0])
+    parts = {
+        path.name: digest(ast.dump(ast.parse(path.read_bytes()))) if path.suffix == ".py" else file_digest(path)
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".py", ".yaml")
+    }
+    return f"playhouse {digest(parts, 16)}"

@@ -1,0 +1,1 @@
+"""The nouns that files hold: character, task, episode, rating, sample, score."""

@@ -1,0 +1,73 @@
+"""Records and their JSONL files: one record a line, read with faults named by file and line, written atomically."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from parley.errors import ParleyError
+
+
+class Record(BaseModel):
+    """One line of a JSONL file. Frozen; an unknown key is an error, never dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+def fault(error: ValidationError) -> str:
+    """The first fault of a pydantic error, as `path: what is wrong`."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the whole"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def iterate_jsonl(path: str | Path, kind: type[AnyRecord]) -> Iterator[tuple[int, AnyRecord]]:
+    """Yield (line number from 1, record) for each line that is not empty.
+
+    Raises `ParleyError` naming the file, the line and the remedy for a missing file, a broken line or a wrong field.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise ParleyError(f"{path}: no such file; build it, or correct the path in the config") from None
+    except UnicodeDecodeError as error:
+        raise ParleyError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, kind.model_validate(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ParleyError(
+                f"{path}:{number}: not JSON ({error.msg} at column {error.colno}); mend or delete the line"
+            ) from None
+        except ValidationError as error:
+            raise ParleyError(
+                f"{path}:{number}: not a {kind.__name__.lower()} ({fault(error)}); mend or delete the line"
+            ) from None
+
+
+def read_jsonl(path: str | Path, kind: type[AnyRecord]) -> list[AnyRecord]:
+    """All records of a file, in order. Raises as `iterate_jsonl`."""
+    return [record for _, record in iterate_jsonl(path, kind)]
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` so that a reader sees the old file or the whole new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_jsonl(path: str | Path, records: Iterable[Record]) -> None:
+    """Write one record a line, fields in their declared order, atomically."""
+    write_text(path, "".join(record.model_dump_json() + "\n" for record in records))

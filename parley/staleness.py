@@ -1,0 +1,109 @@
+"""What each rule's result depends on besides its input files: one canonical JSON string a rule.
+
+A string here is a Snakemake param: when it changes, the rule's targets are stale. Everything that decides a result must
+be in it, and nothing else: how a model is reached, how fast, and what it costs make nothing stale.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from parley.canonical import canonical_json
+from parley.config import Experiment, Seats
+
+
+def _dump(section: Any) -> Any:
+    return section.model_dump(mode="json")
+
+
+def _models(experiment: Experiment, names: Iterable[str]) -> dict[str, Any]:
+    return {name: experiment.model_of(name).identity() for name in names}
+
+
+def tasks(experiment: Experiment, task_set: str) -> str:
+    """Rule `write`: how many tasks, who writes them, and which of the keywords are the set's share."""
+    entry = experiment.task_sets[task_set]
+    if entry.writer is None:
+        return canonical_json({})
+    written = [name for name, other in experiment.task_sets.items() if other.file is None]
+    return canonical_json(
+        {
+            "seed": experiment.seed,
+            "count": entry.count,
+            "similarity": entry.similarity,
+            "writer": _models(experiment, [entry.writer]),
+            "share": [written.index(task_set), len(written)],
+        }
+    )
+
+
+def casts(experiment: Experiment, task_set: str) -> str:
+    """Rule `cast`: how many casts, and into how many shards the set is cut."""
+    entry = experiment.task_sets[task_set]
+    return canonical_json(
+        {"seed": experiment.seed, "casts": entry.casts, "by_tag": entry.casts_by_tag, "shards": entry.shards}
+    )
+
+
+def episodes(experiment: Experiment, players: Seats) -> str:
+    """Rule `play`: who plays, and how. The tasks, prompts and adapters are inputs."""
+    return canonical_json(
+        {"seed": experiment.seed, "players": _models(experiment, players), "play": _dump(experiment.play)}
+    )
+
+
+def ratings(experiment: Experiment, judge: str) -> str:
+    """Rule `rate`: who judges."""
+    return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
+
+
+def selection(experiment: Experiment, policy: str) -> str:
+    """Rule `select`: the rule that selects."""
+    source = experiment.policies[policy].learns_from
+    assert source is not None
+    return canonical_json({"players": source.players, "selection": _dump(source.selection)})
+
+
+def dataset(experiment: Experiment, policy: str) -> str:
+    """Rule `collect`: what a prompt shows, and what the card says of the sources."""
+    return canonical_json({"play": _dump(experiment.play), "source": _dump(experiment.policies[policy].learns_from)})
+
+
+def training(experiment: Experiment, policy: str) -> str:
+    """Rule `train`: hyperparameters and base model."""
+    entry = experiment.policies[policy]
+    base = experiment.model_of(policy)
+    return canonical_json({"training": _dump(entry.training), "base": base.identity() | {"path": base.path}})
+
+
+def base_policy(experiment: Experiment, policy: str) -> str:
+    """Rule `base_policy`: the model that a base policy is."""
+    model = experiment.model_of(policy)
+    return canonical_json({"model": model.identity() | {"path": model.path}})
+
+
+def scores(experiment: Experiment, player: str, evaluation: str) -> str:
+    """Rules `score` and `compare`: what is measured, on which tasks and casts, against whom and judged by whom."""
+    entry = experiment.evaluations[evaluation]
+    names = [player, entry.partner, entry.judge]
+    return canonical_json({"evaluation": _dump(entry), "models": _models(experiment, names)})
+
+
+def knowledge(experiment: Experiment, policy: str) -> str:
+    """Rule `knowledge`: the test and the base model."""
+    model = experiment.model_of(policy)
+    return canonical_json({"test": _dump(experiment.knowledge), "model": model.identity() | {"path": model.path}})
+
+
+def safety(experiment: Experiment, player: str) -> str:
+    """Rule `safety`: the study and who speaks."""
+    entry = experiment.safety
+    assert entry is not None
+    return canonical_json({"study": _dump(entry), "models": _models(experiment, [player, entry.partner])})
+
+
+def report(experiment: Experiment) -> str:
+    """Rule `page`: the whole experiment as it is shown, without how its models are reached."""
+    shown = _dump(experiment)
+    shown["models"] = {name: model.identity() | {"path": model.path} for name, model in experiment.models.items()}
+    shown.pop("budget", None)
+    return canonical_json(shown)

@@ -1,0 +1,1 @@
+"""The social world: tasks are written, characters cast, episodes played and rated."""

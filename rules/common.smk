@@ -1,0 +1,53 @@
+# What all rules share: the checked experiment, the paths of its files, and the functions that name inputs.
+import os
+import sys
+
+sys.path.insert(0, workflow.basedir)
+
+from parley import layout, staleness
+from parley.code import code_hash
+from parley.config import check
+from parley.errors import ParleyError
+from snakemake.exceptions import WorkflowError
+
+try:
+    experiment = check(dict(config), "config")
+    paths = layout.Layout(experiment)
+    paths.publish()
+except ParleyError as error:
+    raise WorkflowError(str(error))
+
+# Jobs run with this interpreter and this package, wherever Snakemake was started.
+shell.prefix(
+    f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PYTHONPATH='{workflow.basedir}'; "
+)
+
+scripts = f"{workflow.basedir}/scripts"
+results = paths.results
+report_page = paths.report
+
+
+wildcard_constraints:
+    task_set="[a-z][a-z0-9_]*",
+    shard=r"\d+",
+    players=r"[a-z][a-z0-9_]*\+[a-z][a-z0-9_]*",
+    player="[a-z][a-z0-9_]*",
+    policy="[a-z][a-z0-9_]*",
+    judge="[a-z][a-z0-9_]*",
+    evaluation="[a-z][a-z0-9_]*",
+
+
+def seats(wildcards):
+    """The two players of a `players` wildcard, in seat order."""
+    first, second = wildcards.players.split("+")
+    return first, second
+
+
+def adapters_of(players):
+    """The `--adapter` options of a job in which these players speak."""
+    return " ".join(f"--adapter {name}={paths.policy(name)}" for name in paths.trained(players))
+
+
+def gpus_for(players):
+    """GPUs that a job needs to serve these players: one where an engine of its own needs one."""
+    return int(any(experiment.model_of(name).engine == "vllm" for name in players))

@@ -1,0 +1,40 @@
+# tasks × players → episodes. A job is a shard of episodes; local players are served inside it.
+
+
+rule episodes:
+    input:
+        paths.all_episodes(),
+
+
+rule play:
+    input:
+        tasks=results + "/tasks/{task_set}/{shard}.jsonl",
+        characters=experiment.world.characters,
+        prompts=[experiment.prompts.turn, experiment.prompts.retry],
+        policies=lambda wildcards: paths.manifests(seats(wildcards)),
+        checkpoints=lambda wildcards: paths.checkpoints(seats(wildcards)),
+    output:
+        episodes=results + "/episodes/{task_set}/{players}/{shard}.jsonl",
+        usage=results + "/usage/episodes/{task_set}/{players}/{shard}.json",
+    log:
+        results + "/logs/episodes/{task_set}/{players}/{shard}.log",
+    benchmark:
+        results + "/timings/episodes/{task_set}/{players}/{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=240,
+        gpu=lambda wildcards: gpus_for(seats(wildcards)),
+    params:
+        cfg=lambda wildcards: staleness.episodes(experiment, seats(wildcards)),
+        code=code_hash("episodes"),
+        adapters=lambda wildcards: adapters_of(seats(wildcards)),
+        experiment=paths.resolved,
+        scripts=scripts,
+    message:
+        "play episodes: {wildcards.players} on {wildcards.task_set} {wildcards.shard}"
+    shell:
+        "python {params.scripts}/episodes.py --experiment {params.experiment} --players {wildcards.players} "
+        "--tasks {input.tasks} {params.adapters} "
+        "--ledger ledger/episodes/{wildcards.task_set}/{wildcards.players}/{wildcards.shard}.sqlite "
+        "--usage {output.usage} --out {output.episodes} --log {log}"

@@ -1,0 +1,65 @@
+# keywords → tasks, and tasks → shards with casts.
+
+
+rule tasks:
+    input:
+        paths.all_tasks(),
+
+
+rule write:
+    input:
+        keywords=experiment.world.keywords,
+        known=[entry.file for entry in experiment.task_sets.values() if entry.file],
+        prompts=[experiment.prompts.task, experiment.prompts.retry],
+    output:
+        tasks=update(results + "/tasks/{task_set}/written.jsonl"),
+        funnel=results + "/tasks/{task_set}/written.funnel.json",
+        usage=results + "/usage/tasks/{task_set}.json",
+    log:
+        results + "/logs/tasks/{task_set}.log",
+    benchmark:
+        results + "/timings/tasks/{task_set}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+        gpu=0,
+    params:
+        cfg=lambda wildcards: staleness.tasks(experiment, wildcards.task_set),
+        code=code_hash("tasks"),
+        experiment=paths.resolved,
+        scripts=scripts,
+    message:
+        "write tasks: {wildcards.task_set}"
+    shell:
+        "python {params.scripts}/tasks.py --experiment {params.experiment} --task-set {wildcards.task_set} "
+        "--ledger ledger/tasks/{wildcards.task_set}.sqlite --usage {output.usage} --out {output.tasks} "
+        "--funnel {output.funnel} --log {log}"
+
+
+rule cast:
+    input:
+        tasks=lambda wildcards: paths.source(wildcards.task_set),
+        characters=experiment.world.characters,
+        relationships=experiment.world.relationships,
+    output:
+        update(results + "/tasks/{task_set}/{shard}.jsonl"),
+    log:
+        results + "/logs/casts/{task_set}/{shard}.log",
+    benchmark:
+        results + "/timings/casts/{task_set}/{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+        gpu=0,
+    params:
+        cfg=lambda wildcards: staleness.casts(experiment, wildcards.task_set),
+        code=code_hash("casts"),
+        experiment=paths.resolved,
+        scripts=scripts,
+    message:
+        "cast tasks: {wildcards.task_set} {wildcards.shard}"
+    shell:
+        "python {params.scripts}/casts.py --experiment {params.experiment} --task-set {wildcards.task_set} "
+        "--shard {wildcards.shard} --tasks {input.tasks} --out {output} --log {log}"

@@ -1,0 +1,43 @@
+"""Cut one shard out of a task set and draw the casts of its tasks."""
+
+from pathlib import Path
+
+from parley import handmade
+from parley.config import load
+from parley.errors import run_as_script
+from parley.job import arguments
+from parley.progress import Journal
+from parley.records.character import read_characters, read_relationships
+from parley.records.task import read_tasks
+from parley.world.casting import check_casts, draw_casts
+
+
+def main() -> None:
+    """Parse the arguments, draw and write."""
+    parser = arguments(__doc__)
+    parser.add_argument("--task-set", required=True)
+    parser.add_argument("--shard", type=int, required=True)
+    parser.add_argument("--tasks", type=Path, required=True, help="the whole set")
+    parser.add_argument("--out", type=Path, required=True, help="output: the shard, with casts")
+    options = parser.parse_args()
+    with Journal(options.log) as journal:
+        experiment = load(options.experiment)
+        task_set = experiment.task_sets[options.task_set]
+        characters = read_characters(experiment.world.characters)
+        pairs = read_relationships(experiment.world.relationships, characters)
+        lines = []
+        for task in read_tasks(options.tasks):
+            if task.shard(task_set.shards) != options.shard:
+                continue
+            check_casts(task, characters, str(options.tasks))
+            count = task_set.casts_for(task.tags)
+            casts = task.casts or draw_casts(task, count, characters, pairs, experiment.seed)
+            lines.append(task.model_copy(update={"casts": casts}).model_dump_json() + "\n")
+        remedy = f"set task_sets.{options.task_set}.file to a file of your own"
+        if notice := handmade.generate(options.out, "".join(lines), remedy):
+            journal.line(notice, aloud=True)
+        journal.line(f"{len(lines)} tasks in shard {options.shard} of {options.task_set}")
+
+
+if __name__ == "__main__":
+    run_as_script(main)

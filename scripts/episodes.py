@@ -1,0 +1,68 @@
+"""Play every task and cast of a shard with two players."""
+
+from argparse import Namespace
+from collections import Counter
+from pathlib import Path
+
+from parley.errors import run_as_script
+from parley.job import Stage, arguments, in_flight, run
+from parley.progress import Journal, Progress
+from parley.records.character import read_characters
+from parley.records.episode import Episode
+from parley.records.jsonl import write_jsonl
+from parley.records.task import read_tasks
+from parley.world.observation import Renderer
+from parley.world.playing import parts, play_all
+from parley.world.prompts import prompt
+
+
+async def play(options: Namespace, journal: Journal) -> None:
+    """Play the shard and write its episodes."""
+    stage = Stage.of("episodes", options, journal)
+    experiment = stage.experiment
+    first, second = options.players.split("+")
+    tasks = {task.name: task for task in read_tasks(options.tasks)}
+    renderer = Renderer(
+        prompt(experiment.prompts.turn), experiment.play, tasks, read_characters(experiment.world.characters)
+    )
+    wanted = parts(tasks.values(), experiment.play.replicates)
+    progress = Progress(journal, f"episodes {options.players} {options.tasks.parent.name} {options.tasks.stem}", len(wanted))
+    failed = Counter[str]()
+
+    def count(episode: Episode) -> None:
+        failed["failed"] += episode.failed
+        progress.step(note=f"{failed['failed']} failed" if failed["failed"] else "")
+
+    async with stage.speakers([first, second], options.adapter) as speakers:
+        episodes = await play_all(
+            wanted,
+            (first, second),
+            speakers,
+            renderer,
+            prompt(experiment.prompts.retry),
+            experiment.seed,
+            in_flight(experiment, (first, second)),
+            count,
+        )
+    for episode in episodes:
+        if episode.failed:
+            journal.line(f"failed: {episode.task} {'+'.join(episode.cast)}: {episode.failure}")
+    write_jsonl(options.out, episodes)
+    endings = Counter(episode.ending for episode in episodes)
+    journal.line(f"{len(episodes)} episodes: {', '.join(f'{count} {how}' for how, count in sorted(endings.items()))}")
+
+
+def main() -> None:
+    """Parse the arguments and play."""
+    parser = arguments(__doc__)
+    Stage.arguments(parser)
+    parser.add_argument("--players", required=True, help="two policies or models, in seat order: a+b")
+    parser.add_argument("--tasks", type=Path, required=True, help="the shard, with casts")
+    parser.add_argument("--out", type=Path, required=True, help="output: the episodes")
+    options = parser.parse_args()
+    with Journal(options.log) as journal:
+        run(play(options, journal))
+
+
+if __name__ == "__main__":
+    run_as_script(main)

@@ -1,0 +1,68 @@
+"""Have a judge rate every episode of a shard, both seats in one call."""
+
+import asyncio
+from argparse import Namespace
+from pathlib import Path
+
+from parley.errors import ParleyError, run_as_script
+from parley.job import Stage, arguments, in_flight, run
+from parley.progress import Journal, Progress
+from parley.records.character import read_characters
+from parley.records.episode import Episode
+from parley.records.frames import write_parquet
+from parley.records.jsonl import read_jsonl
+from parley.records.rating import Rating, ratings_frame
+from parley.records.task import read_tasks
+from parley.world.prompts import prompt
+from parley.world.rating import rate_episode
+
+
+async def rate(options: Namespace, journal: Journal) -> None:
+    """Rate the shard and write its ratings. Fails if not one episode could be rated."""
+    stage = Stage.of("ratings", options, journal)
+    experiment = stage.experiment
+    tasks = {task.name: task for task in read_tasks(options.tasks)}
+    characters = read_characters(experiment.world.characters)
+    episodes = read_jsonl(options.episodes, Episode)
+    progress = Progress(journal, f"ratings {options.episodes.parent.name} {options.episodes.stem}", len(episodes))
+    limit = asyncio.Semaphore(in_flight(experiment, [options.judge]))
+    async with stage.speakers([options.judge]) as speakers:
+
+        async def one(episode: Episode) -> list[Rating]:
+            async with limit:
+                judge = (options.judge, speakers[options.judge])
+                templates = prompt(experiment.prompts.rating), prompt(experiment.prompts.retry)
+                made = await rate_episode(
+                    episode, tasks[episode.task], characters, judge, *templates, experiment.seed
+                )
+            progress.step()
+            return made
+
+        ratings = [rating for made in await asyncio.gather(*map(one, episodes)) for rating in made]
+    failures = [rating for rating in ratings if rating.failure is not None]
+    for rating in failures[::2]:
+        journal.line(f"not rated: {rating.task} {'+'.join(rating.cast)}: {rating.failure}")
+    write_parquet(options.out, ratings_frame(ratings))
+    judged = [rating for rating in ratings if not (rating.failure or "").startswith("episode failed")]
+    if judged and all(rating.failure for rating in judged):
+        raise ParleyError(
+            f"{options.judge} rated none of {len(judged) // 2} episodes ({judged[0].failure}); "
+            "check the judge in the config and its prompt. The answers are in the ledger; nothing is lost"
+        )
+
+
+def main() -> None:
+    """Parse the arguments and rate."""
+    parser = arguments(__doc__)
+    Stage.arguments(parser)
+    parser.add_argument("--judge", required=True)
+    parser.add_argument("--episodes", type=Path, required=True)
+    parser.add_argument("--tasks", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="output: the ratings")
+    options = parser.parse_args()
+    with Journal(options.log) as journal:
+        run(rate(options, journal))
+
+
+if __name__ == "__main__":
+    run_as_script(main)

@@ -1,0 +1,41 @@
+"""Study the safety of one player: the paper's Table 3 as counts over the safety tasks."""
+
+import json
+from pathlib import Path
+
+from parley.canonical import canonical_json
+from parley.config import load
+from parley.errors import run_as_script
+from parley.evaluation.safety import Rules, observe, summarize
+from parley.evaluation.toxicity import read_lexicon
+from parley.job import arguments
+from parley.progress import Journal
+from parley.records.episode import Episode
+from parley.records.jsonl import read_jsonl, write_text
+from parley.records.task import read_tasks
+
+
+def main() -> None:
+    """Parse the arguments, count and write."""
+    parser = arguments(__doc__)
+    parser.add_argument("--player", required=True, help="a policy or a reference model")
+    parser.add_argument("--episodes", type=Path, nargs="+", required=True)
+    parser.add_argument("--tasks", type=Path, nargs="+", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="output: the table")
+    options = parser.parse_args()
+    with Journal(options.log) as journal:
+        experiment = load(options.experiment)
+        study = experiment.safety
+        assert study is not None, "the experiment has no safety study"
+        tasks = {task.name: task for path in options.tasks for task in read_tasks(path)}
+        episodes = [episode for path in options.episodes for episode in read_jsonl(path, Episode)]
+        rules = Rules(read_lexicon(study.lexicon))
+        seen = observe(episodes, tasks, options.player, study.partner, rules)
+        identities = [canonical_json(experiment.model_of(name).identity()) for name in (options.player, study.partner)]
+        table = summarize(seen, rules, *identities)
+        write_text(options.out, json.dumps(table.to_dicts(), indent=1) + "\n")
+        journal.line(f"{len(seen)} seats observed")
+
+
+if __name__ == "__main__":
+    run_as_script(main)

@@ -1,0 +1,65 @@
+"""Score one player in one evaluation; with a baseline, the paired differences to it instead."""
+
+from pathlib import Path
+
+from parley.canonical import canonical_json, file_digest
+from parley.config import Evaluation, load
+from parley.errors import run_as_script
+from parley.evaluation.scores import paired, scores, seats_of
+from parley.job import arguments
+from parley.progress import Journal
+from parley.records.frames import write_parquet
+from parley.records.rating import read_ratings
+from parley.records.score import Provenance
+from parley.records.task import Cast, read_tasks
+
+
+def places(evaluation: Evaluation, paths: list[Path]) -> set[tuple[str, Cast]]:
+    """The tasks and casts that an evaluation measures: those with its tag, and the first so many casts of each."""
+    return {
+        (task.name, cast)
+        for path in paths
+        for task in read_tasks(path)
+        if evaluation.tag is None or evaluation.tag in task.tags
+        for cast in task.casts[: evaluation.casts]
+    }
+
+
+def main() -> None:
+    """Parse the arguments, score and write."""
+    parser = arguments(__doc__)
+    parser.add_argument("--player", required=True, help="a policy or a reference model")
+    parser.add_argument("--evaluation", required=True)
+    parser.add_argument("--ratings", type=Path, nargs="+", required=True)
+    parser.add_argument("--tasks", type=Path, nargs="+", required=True)
+    parser.add_argument("--baseline", help="compare with this policy")
+    parser.add_argument("--baseline-ratings", type=Path, nargs="+", default=[])
+    parser.add_argument("--out", type=Path, required=True, help="output: the scores, or the differences")
+    options = parser.parse_args()
+    with Journal(options.log) as journal:
+        experiment = load(options.experiment)
+        evaluation = experiment.evaluations[options.evaluation]
+        among = places(evaluation, options.tasks)
+        ratings = read_ratings(options.ratings)
+        if options.baseline:
+            mine = seats_of(ratings, options.player, evaluation.partner, among)
+            base = seats_of(read_ratings(options.baseline_ratings), options.baseline, evaluation.partner, among)
+            table = paired(mine, base, options.evaluation)
+        else:
+            source = Provenance(
+                policy=options.player,
+                evaluation=options.evaluation,
+                partner=evaluation.partner,
+                judge=evaluation.judge,
+                policy_model=canonical_json(experiment.model_of(options.player).identity()),
+                partner_model=canonical_json(experiment.model_of(evaluation.partner).identity()),
+                judge_model=canonical_json(experiment.model_of(evaluation.judge).identity()),
+                judge_prompt=file_digest(experiment.prompts.rating),
+            )
+            table = scores(ratings, source, among, experiment.play.replicates)
+        write_parquet(options.out, table)
+        journal.line(f"{len(table)} rows over {len(among)} task and cast pairs")
+
+
+if __name__ == "__main__":
+    run_as_script(main)

@@ -1,0 +1,72 @@
+"""Train a policy's adapter on its dataset, or take it from the store if the very same was trained before."""
+
+import json
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+from parley.canonical import digest
+from parley.code import code_hash
+from parley.config import Policy, load
+from parley.errors import ParleyError, run_as_script
+from parley.job import arguments
+from parley.learning.adapters import AdapterStore, adapter_key, library_versions
+from parley.learning.training import train
+from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity
+from parley.progress import Journal, Progress
+
+
+def make(options: Namespace, policy: Policy, base: Path, journal: Journal) -> None:
+    """Fill the policy's folder, from the store or by training."""
+    parent = Path(options.adapter.partition("=")[2]) if options.adapter else None
+    dataset = json.loads(options.dataset.read_text(encoding="utf-8"))
+    store = AdapterStore(options.store)
+    key = adapter_key(
+        digest(checkpoint_identity(base, cache_folder())),
+        adapter_identity(parent)["adapter"] if parent else None,
+        dataset["sha256"],
+        policy.training,
+        code_hash("training"),
+        library_versions(),
+    )
+    if store.fetch(key, options.out):
+        journal.line(f"{options.policy}: taken from the store, trained before from the same data and settings")
+        return
+    progress: list[Progress] = []
+
+    def show(step: int, steps: int, loss: float) -> None:
+        if not progress:
+            progress.append(Progress(journal, f"training {options.policy}", steps))
+        progress[0].at(step, f"loss {loss:.3f}")
+
+    summary = train(
+        base, parent, options.dataset.parent, policy.training, options.out, on_progress=show,
+        checkpoints=options.store / "unfinished",
+    )
+    journal.line(str(summary))
+    store.keep(key, options.out)
+
+
+def main() -> None:
+    """Parse the arguments and train."""
+    parser = arguments(__doc__)
+    parser.add_argument("--policy", required=True)
+    parser.add_argument("--dataset", type=Path, required=True, help="manifest.json of the dataset folder")
+    parser.add_argument("--adapter", metavar="PARENT=FOLDER", help="the adapter that training goes on from")
+    parser.add_argument("--store", type=Path, required=True, help="where trained adapters are kept")
+    parser.add_argument("--out", type=Path, required=True, help="output: the policy's folder")
+    parser.add_argument("--manifest", type=Path, required=True, help="output: what stands for its content")
+    options = parser.parse_args()
+    with Journal(options.log) as journal:
+        experiment = load(options.experiment)
+        model = experiment.model_of(options.policy)
+        if model.path is None:
+            raise ParleyError(
+                f"policies.{options.policy}: its base model has no `path`; only a local checkpoint can be trained"
+            )
+        make(options, experiment.policies[options.policy], Path(model.path), journal)
+        shutil.copyfile(options.out / "manifest.json", options.manifest)
+
+
+if __name__ == "__main__":
+    run_as_script(main)
