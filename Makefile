@@ -6,24 +6,64 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-STAMP := .venv/.parley-$(shell cat requirements.lock constraints-cuda.txt pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
-# One thread per job: the small models of the default experiment lose speed when threads share a core.
+LOCKS := requirements.lock constraints-cuda.txt
+STAMP := .venv/.parley-$(shell cat $(LOCKS) 2>/dev/null | sha256sum | cut -c1-16)
+REPORT := results/playhouse/report/index.html
+
+# One thread a job: the small models of the default experiment lose speed when threads share a core.
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
+.PHONY: help setup demo test check lint format types reference pocket screenshot clean distclean
+
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP)  ## make .venv from requirements.lock (done by every target that needs it)
+setup: $(STAMP)  ## make .venv from requirements.lock (every target that needs it does)
 
-$(STAMP): requirements.lock constraints-cuda.txt pyproject.toml
+$(STAMP): $(LOCKS)
+	@echo "setting up .venv (once; a minute or two)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; say which to use: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@if command -v uv >/dev/null; then \
 	  UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" uv pip install -q --python $(BIN)/python --compile-bytecode -r requirements.lock -c constraints-cuda.txt; \
 	else \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --compile -r requirements.lock -c constraints-cuda.txt; \
 	fi
-	@echo "$$PWD" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/parley-checkout.pth
+	@echo "$$PWD" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/parley.pth"
 	@rm -f .venv/.parley-*; touch $(STAMP)
+
+demo: $(STAMP)  ## run the embedded default experiment and print where its report lies
+	@$(BIN)/snakemake --cores $(CORES) --quiet rules
+	@$(BIN)/python scripts/headline.py --experiment config.yaml
+
+test: $(STAMP)  ## run the tests
+	@$(BIN)/python -m pytest
+
+check: lint types test  ## all that a change must pass
+
+lint: $(STAMP)  ## ruff, snakefmt and Snakemake's own linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakemake --lint
+
+format: $(STAMP)  ## format the code and the rules
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q . ; $(BIN)/snakefmt Snakefile rules
+
+types: $(STAMP)  ## mypy, strict
+	@$(BIN)/mypy
+
+reference: $(STAMP)  ## write docs/configuration.md and the JSON schema from the config's classes
+	@$(BIN)/python -m parley.reference
+
+pocket: $(STAMP)  ## train the pocket model again from its seed (CPU, within 30 minutes)
+	@$(BIN)/python -m parley.playhouse.pocket --out resources/pocket
+
+clean:  ## remove results; the ledger stays, so that nothing is paid for again
+	rm -rf results .snakemake
+
+distclean: clean  ## remove the ledger and .venv too
+	rm -rf ledger .venv

@@ -26,3 +26,7 @@ rule all:
     default_target: True
     input:
         report_page,
+
+
+onstart:
+    hold_results()

@@ -307,13 +307,16 @@ class Experiment(Section):
         sets |= {evaluation.tasks for evaluation in self.evaluations.values()}
         sets |= {self.safety.tasks} if self.safety else set()
         if idle := [name for name in self.task_sets if name not in sets]:
-            raise ValueError(f"task_sets.{idle[0]}: nothing plays it; delete it, or name it in a policy or an evaluation")
+            raise ValueError(
+                f"task_sets.{idle[0]}: nothing plays it; delete it, or name it in a policy or an evaluation"
+            )
         speakers = {policy.model for policy in self.policies.values()} | set(self.references)
         speakers |= {task_set.writer for task_set in self.task_sets.values()}
         for policy in self.policies.values():
             if policy.learns_from:
                 speakers |= {*policy.learns_from.players, policy.learns_from.judge}
-        for study in (*self.evaluations.values(), *([self.safety] if self.safety else [])):
+        studies: list[Evaluation | Safety] = [*self.evaluations.values(), *([self.safety] if self.safety else [])]
+        for study in studies:
             speakers |= {study.partner, study.judge}
         if idle := [name for name in self.models if name not in speakers]:
             raise ValueError(f"models.{idle[0]}: nothing uses it; delete it, or name it where it should speak")

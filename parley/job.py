@@ -40,7 +40,9 @@ class Stage:
         """Add the options of a job that calls models."""
         parser.add_argument("--ledger", type=Path, required=True, help="this job's ledger file")
         parser.add_argument("--usage", type=Path, required=True, help="output: what the calls took")
-        parser.add_argument("--adapter", action="append", default=[], metavar="POLICY=FOLDER", help="of a trained policy")
+        parser.add_argument(
+            "--adapter", action="append", default=[], metavar="POLICY=FOLDER", help="of a trained policy"
+        )
 
     @classmethod
     def of(cls, name: str, options: argparse.Namespace, journal: Journal) -> "Stage":

@@ -8,6 +8,7 @@ from parley import layout, staleness
 from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
+from parley.lock import hold
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -17,12 +18,13 @@ try:
 except ParleyError as error:
     raise WorkflowError(str(error))
 
-# Jobs run with this interpreter and this package, wherever Snakemake was started.
+# Jobs run with this interpreter and this package, wherever Snakemake was started. A prefix is not part of what Snakemake
+# remembers of a job, so that moving the checkout makes nothing stale. The purse is where the jobs of one run share a budget.
 shell.prefix(
-    f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PYTHONPATH='{workflow.basedir}'; "
+    f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PARLEY='{workflow.basedir}'; "
+    f"export PYTHONPATH=$PARLEY PARLEY_PURSE=.parley/purse/{os.getpid()}; "
 )
 
-scripts = f"{workflow.basedir}/scripts"
 results = paths.results
 report_page = paths.report
 
@@ -51,3 +53,11 @@ def adapters_of(players):
 def gpus_for(players):
     """GPUs that a job needs to serve these players: one where an engine of its own needs one."""
     return int(any(experiment.model_of(name).engine == "vllm" for name in players))
+
+
+def hold_results():
+    """Keep a second run off the same results, in one clear line."""
+    try:
+        hold(results)
+    except ParleyError as error:
+        sys.exit(f"error: {error}")

@@ -8,18 +8,20 @@ rule episodes:
 
 rule play:
     input:
-        tasks=results + "/tasks/{task_set}/{shard}.jsonl",
+        tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
         characters=experiment.world.characters,
         prompts=[experiment.prompts.turn, experiment.prompts.retry],
         policies=lambda wildcards: paths.manifests(seats(wildcards)),
         checkpoints=lambda wildcards: paths.checkpoints(seats(wildcards)),
     output:
-        episodes=results + "/episodes/{task_set}/{players}/{shard}.jsonl",
-        usage=results + "/usage/episodes/{task_set}/{players}/{shard}.json",
+        episodes=f"{results}/episodes/{{task_set}}/{{players}}/{{shard}}.jsonl",
+        usage=f"{results}/usage/episodes/{{task_set}}/{{players}}/{{shard}}.json",
     log:
-        results + "/logs/episodes/{task_set}/{players}/{shard}.log",
+        f"{results}/logs/episodes/{{task_set}}/{{players}}/{{shard}}.log",
     benchmark:
-        results + "/timings/episodes/{task_set}/{players}/{shard}.tsv"
+        f"{results}/timings/episodes/{{task_set}}/{{players}}/{{shard}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -30,11 +32,10 @@ rule play:
         code=code_hash("episodes"),
         adapters=lambda wildcards: adapters_of(seats(wildcards)),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "play episodes: {wildcards.players} on {wildcards.task_set} {wildcards.shard}"
     shell:
-        "python {params.scripts}/episodes.py --experiment {params.experiment} --players {wildcards.players} "
+        "python $PARLEY/scripts/episodes.py --experiment {params.experiment} --players {wildcards.players} "
         "--tasks {input.tasks} {params.adapters} "
         "--ledger ledger/episodes/{wildcards.task_set}/{wildcards.players}/{wildcards.shard}.sqlite "
         "--usage {output.usage} --out {output.episodes} --log {log}"

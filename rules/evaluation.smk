@@ -9,17 +9,17 @@ rule scores:
 
 rule score:
     input:
-        ratings=lambda wildcards: paths.study_ratings(
-            wildcards.player, experiment.evaluations[wildcards.evaluation]
-        ),
+        ratings=lambda wildcards: paths.study_ratings(wildcards.player, experiment.evaluations[wildcards.evaluation]),
         tasks=lambda wildcards: paths.tasks(experiment.evaluations[wildcards.evaluation].tasks),
         prompts=[experiment.prompts.rating, experiment.prompts.turn],
     output:
-        results + "/scores/{player}/{evaluation}.parquet",
+        f"{results}/scores/{{player}}/{{evaluation}}.parquet",
     log:
-        results + "/logs/scores/{player}/{evaluation}.log",
+        f"{results}/logs/scores/{{player}}/{{evaluation}}.log",
     benchmark:
-        results + "/timings/scores/{player}/{evaluation}.tsv"
+        f"{results}/timings/scores/{{player}}/{{evaluation}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -29,29 +29,26 @@ rule score:
         cfg=lambda wildcards: staleness.scores(experiment, wildcards.player, wildcards.evaluation),
         code=code_hash("scores"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "score {wildcards.player} on {wildcards.evaluation}"
     shell:
-        "python {params.scripts}/scores.py --experiment {params.experiment} --player {wildcards.player} "
+        "python $PARLEY/scripts/scores.py --experiment {params.experiment} --player {wildcards.player} "
         "--evaluation {wildcards.evaluation} --ratings {input.ratings} --tasks {input.tasks} --out {output} --log {log}"
 
 
 rule compare:
     input:
-        ratings=lambda wildcards: paths.study_ratings(
-            wildcards.player, experiment.evaluations[wildcards.evaluation]
-        ),
-        baseline=lambda wildcards: paths.study_ratings(
-            paths.baseline, experiment.evaluations[wildcards.evaluation]
-        ),
+        ratings=lambda wildcards: paths.study_ratings(wildcards.player, experiment.evaluations[wildcards.evaluation]),
+        baseline=lambda wildcards: paths.study_ratings(paths.baseline, experiment.evaluations[wildcards.evaluation]),
         tasks=lambda wildcards: paths.tasks(experiment.evaluations[wildcards.evaluation].tasks),
     output:
-        results + "/scores/{player}/{evaluation}.versus_" + paths.baseline + ".parquet",
+        f"{results}/scores/{{player}}/{{evaluation}}.versus_{paths.baseline}.parquet",
     log:
-        results + "/logs/scores/{player}/{evaluation}.versus.log",
+        f"{results}/logs/scores/{{player}}/{{evaluation}}.versus.log",
     benchmark:
-        results + "/timings/scores/{player}/{evaluation}.versus.tsv"
+        f"{results}/timings/scores/{{player}}/{{evaluation}}.versus.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -62,26 +59,27 @@ rule compare:
         code=code_hash("scores"),
         baseline=paths.baseline,
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "compare {wildcards.player} with {params.baseline} on {wildcards.evaluation}"
     shell:
-        "python {params.scripts}/scores.py --experiment {params.experiment} --player {wildcards.player} "
+        "python $PARLEY/scripts/scores.py --experiment {params.experiment} --player {wildcards.player} "
         "--evaluation {wildcards.evaluation} --ratings {input.ratings} --tasks {input.tasks} "
         "--baseline {params.baseline} --baseline-ratings {input.baseline} --out {output} --log {log}"
 
 
 rule knowledge:
     input:
-        policy=results + "/policies/{policy}.json",
+        policy=f"{results}/policies/{{policy}}.json",
         checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
         questions=[experiment.knowledge.test, experiment.knowledge.dev] if experiment.knowledge else [],
     output:
-        results + "/knowledge/{policy}.json",
+        f"{results}/knowledge/{{policy}}.json",
     log:
-        results + "/logs/knowledge/{policy}.log",
+        f"{results}/logs/knowledge/{{policy}}.log",
     benchmark:
-        results + "/timings/knowledge/{policy}.tsv"
+        f"{results}/timings/knowledge/{{policy}}.tsv"
+    conda:
+        "../envs/knowledge.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -92,11 +90,10 @@ rule knowledge:
         code=code_hash("knowledge"),
         adapters=lambda wildcards: adapters_of([wildcards.policy]),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "test the knowledge of {wildcards.policy}"
     shell:
-        "python {params.scripts}/knowledge.py --experiment {params.experiment} --policy {wildcards.policy} "
+        "python $PARLEY/scripts/knowledge.py --experiment {params.experiment} --policy {wildcards.policy} "
         "{params.adapters} --out {output} --log {log}"
 
 
@@ -106,11 +103,13 @@ rule safety:
         tasks=lambda wildcards: paths.tasks(experiment.safety.tasks),
         lexicon=experiment.safety.lexicon if experiment.safety else [],
     output:
-        results + "/safety/{player}.json",
+        f"{results}/safety/{{player}}.json",
     log:
-        results + "/logs/safety/{player}.log",
+        f"{results}/logs/safety/{{player}}.log",
     benchmark:
-        results + "/timings/safety/{player}.tsv"
+        f"{results}/timings/safety/{{player}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -120,9 +119,8 @@ rule safety:
         cfg=lambda wildcards: staleness.safety(experiment, wildcards.player),
         code=code_hash("safety"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "study the safety of {wildcards.player}"
     shell:
-        "python {params.scripts}/safety.py --experiment {params.experiment} --player {wildcards.player} "
+        "python $PARLEY/scripts/safety.py --experiment {params.experiment} --player {wildcards.player} "
         "--episodes {input.episodes} --tasks {input.tasks} --out {output} --log {log}"

@@ -10,11 +10,13 @@ rule select:
     input:
         ratings=lambda wildcards: paths.training_ratings(wildcards.policy),
     output:
-        results + "/selections/{policy}.parquet",
+        f"{results}/selections/{{policy}}.parquet",
     log:
-        results + "/logs/selections/{policy}.log",
+        f"{results}/logs/selections/{{policy}}.log",
     benchmark:
-        results + "/timings/selections/{policy}.tsv"
+        f"{results}/timings/selections/{{policy}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -24,29 +26,30 @@ rule select:
         cfg=lambda wildcards: staleness.selection(experiment, wildcards.policy),
         code=code_hash("selection"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "select what {wildcards.policy} learns from"
     shell:
-        "python {params.scripts}/selection.py --experiment {params.experiment} --policy {wildcards.policy} "
+        "python $PARLEY/scripts/selection.py --experiment {params.experiment} --policy {wildcards.policy} "
         "--ratings {input.ratings} --out {output} --log {log}"
 
 
 rule collect:
     input:
-        selection=results + "/selections/{policy}.parquet",
+        selection=f"{results}/selections/{{policy}}.parquet",
         episodes=lambda wildcards: paths.training_episodes(wildcards.policy),
         tasks=lambda wildcards: paths.tasks(paths.learned_from(wildcards.policy).tasks),
         characters=experiment.world.characters,
         prompt=experiment.prompts.turn,
     output:
-        results + "/datasets/{policy}/train.parquet",
-        results + "/datasets/{policy}/README.md",
-        manifest=results + "/datasets/{policy}/manifest.json",
+        f"{results}/datasets/{{policy}}/train.parquet",
+        f"{results}/datasets/{{policy}}/README.md",
+        manifest=f"{results}/datasets/{{policy}}/manifest.json",
     log:
-        results + "/logs/datasets/{policy}.log",
+        f"{results}/logs/datasets/{{policy}}.log",
     benchmark:
-        results + "/timings/datasets/{policy}.tsv"
+        f"{results}/timings/datasets/{{policy}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -56,11 +59,10 @@ rule collect:
         cfg=lambda wildcards: staleness.dataset(experiment, wildcards.policy),
         code=code_hash("dataset"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "collect the samples of {wildcards.policy}"
     shell:
-        "python {params.scripts}/dataset.py --experiment {params.experiment} --policy {wildcards.policy} "
+        "python $PARLEY/scripts/dataset.py --experiment {params.experiment} --policy {wildcards.policy} "
         "--selection {input.selection} --episodes {input.episodes} --tasks {input.tasks} "
         "--out {output.manifest} --log {log}"
 
@@ -69,14 +71,16 @@ rule base_policy:
     input:
         checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
     output:
-        folder=directory(results + "/policies/{policy}"),
-        manifest=results + "/policies/{policy}.json",
+        folder=directory(f"{results}/policies/{{policy}}"),
+        manifest=f"{results}/policies/{{policy}}.json",
+    log:
+        f"{results}/logs/policies/{{policy}}.log",
+    benchmark:
+        f"{results}/timings/policies/{{policy}}.tsv"
     wildcard_constraints:
         policy="|".join(paths.base_policies()),
-    log:
-        results + "/logs/policies/{policy}.log",
-    benchmark:
-        results + "/timings/policies/{policy}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -86,28 +90,29 @@ rule base_policy:
         cfg=lambda wildcards: staleness.base_policy(experiment, wildcards.policy),
         code=code_hash("base_policy"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "take {wildcards.policy} as it is"
     shell:
-        "python {params.scripts}/base_policy.py --experiment {params.experiment} --policy {wildcards.policy} "
+        "python $PARLEY/scripts/base_policy.py --experiment {params.experiment} --policy {wildcards.policy} "
         "--out {output.folder} --manifest {output.manifest} --log {log}"
 
 
 rule train:
     input:
-        dataset=results + "/datasets/{policy}/manifest.json",
+        dataset=f"{results}/datasets/{{policy}}/manifest.json",
         parent=lambda wildcards: paths.manifests([experiment.policies[wildcards.policy].parent]),
         checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
     output:
-        folder=directory(results + "/policies/{policy}"),
-        manifest=results + "/policies/{policy}.json",
+        folder=directory(f"{results}/policies/{{policy}}"),
+        manifest=f"{results}/policies/{{policy}}.json",
+    log:
+        f"{results}/logs/policies/{{policy}}.log",
+    benchmark:
+        f"{results}/timings/policies/{{policy}}.tsv"
     wildcard_constraints:
         policy="|".join(paths.trained_policies() or ["-"]),
-    log:
-        results + "/logs/policies/{policy}.log",
-    benchmark:
-        results + "/timings/policies/{policy}.tsv"
+    conda:
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
@@ -118,10 +123,9 @@ rule train:
         code=code_hash("training"),
         parent=lambda wildcards: adapters_of([experiment.policies[wildcards.policy].parent]),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "train {wildcards.policy}"
     shell:
-        "python {params.scripts}/training.py --experiment {params.experiment} --policy {wildcards.policy} "
+        "python $PARLEY/scripts/training.py --experiment {params.experiment} --policy {wildcards.policy} "
         "--dataset {input.dataset} {params.parent} --store ledger/adapters "
         "--out {output.folder} --manifest {output.manifest} --log {log}"

@@ -8,17 +8,19 @@ rule ratings:
 
 rule rate:
     input:
-        episodes=results + "/episodes/{task_set}/{players}/{shard}.jsonl",
-        tasks=results + "/tasks/{task_set}/{shard}.jsonl",
+        episodes=f"{results}/episodes/{{task_set}}/{{players}}/{{shard}}.jsonl",
+        tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
         characters=experiment.world.characters,
         prompts=[experiment.prompts.rating, experiment.prompts.retry],
     output:
-        ratings=results + "/ratings/{task_set}/{players}/{judge}/{shard}.parquet",
-        usage=results + "/usage/ratings/{task_set}/{players}/{judge}/{shard}.json",
+        ratings=f"{results}/ratings/{{task_set}}/{{players}}/{{judge}}/{{shard}}.parquet",
+        usage=f"{results}/usage/ratings/{{task_set}}/{{players}}/{{judge}}/{{shard}}.json",
     log:
-        results + "/logs/ratings/{task_set}/{players}/{judge}/{shard}.log",
+        f"{results}/logs/ratings/{{task_set}}/{{players}}/{{judge}}/{{shard}}.log",
     benchmark:
-        results + "/timings/ratings/{task_set}/{players}/{judge}/{shard}.tsv"
+        f"{results}/timings/ratings/{{task_set}}/{{players}}/{{judge}}/{{shard}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -28,11 +30,10 @@ rule rate:
         cfg=lambda wildcards: staleness.ratings(experiment, wildcards.judge),
         code=code_hash("ratings"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "rate episodes: {wildcards.players} on {wildcards.task_set} {wildcards.shard}, by {wildcards.judge}"
     shell:
-        "python {params.scripts}/ratings.py --experiment {params.experiment} --judge {wildcards.judge} "
+        "python $PARLEY/scripts/ratings.py --experiment {params.experiment} --judge {wildcards.judge} "
         "--episodes {input.episodes} --tasks {input.tasks} "
         "--ledger ledger/ratings/{wildcards.task_set}/{wildcards.players}/{wildcards.judge}/{wildcards.shard}.sqlite "
         "--usage {output.usage} --out {output.ratings} --log {log}"

@@ -16,9 +16,11 @@ rule page:
     output:
         report_page,
     log:
-        results + "/logs/report.log",
+        f"{results}/logs/report.log",
     benchmark:
-        results + "/timings/report.tsv"
+        f"{results}/timings/report.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -28,10 +30,7 @@ rule page:
         cfg=staleness.report(experiment),
         code=code_hash("report"),
         experiment=paths.resolved,
-        results=results,
-        scripts=scripts,
     message:
         "write the report"
     shell:
-        "python {params.scripts}/report.py --experiment {params.experiment} --results {params.results} "
-        "--out {output} --log {log}"
+        "python $PARLEY/scripts/report.py --experiment {params.experiment} --out {output} --log {log}"

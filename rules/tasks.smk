@@ -12,13 +12,15 @@ rule write:
         known=[entry.file for entry in experiment.task_sets.values() if entry.file],
         prompts=[experiment.prompts.task, experiment.prompts.retry],
     output:
-        tasks=update(results + "/tasks/{task_set}/written.jsonl"),
-        funnel=results + "/tasks/{task_set}/written.funnel.json",
-        usage=results + "/usage/tasks/{task_set}.json",
+        tasks=update(f"{results}/tasks/{{task_set}}/written.jsonl"),
+        funnel=f"{results}/tasks/{{task_set}}/written.funnel.json",
+        usage=f"{results}/usage/tasks/{{task_set}}.json",
     log:
-        results + "/logs/tasks/{task_set}.log",
+        f"{results}/logs/tasks/{{task_set}}.log",
     benchmark:
-        results + "/timings/tasks/{task_set}.tsv"
+        f"{results}/timings/tasks/{{task_set}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -28,11 +30,10 @@ rule write:
         cfg=lambda wildcards: staleness.tasks(experiment, wildcards.task_set),
         code=code_hash("tasks"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "write tasks: {wildcards.task_set}"
     shell:
-        "python {params.scripts}/tasks.py --experiment {params.experiment} --task-set {wildcards.task_set} "
+        "python $PARLEY/scripts/tasks.py --experiment {params.experiment} --task-set {wildcards.task_set} "
         "--ledger ledger/tasks/{wildcards.task_set}.sqlite --usage {output.usage} --out {output.tasks} "
         "--funnel {output.funnel} --log {log}"
 
@@ -43,11 +44,13 @@ rule cast:
         characters=experiment.world.characters,
         relationships=experiment.world.relationships,
     output:
-        update(results + "/tasks/{task_set}/{shard}.jsonl"),
+        update(f"{results}/tasks/{{task_set}}/{{shard}}.jsonl"),
     log:
-        results + "/logs/casts/{task_set}/{shard}.log",
+        f"{results}/logs/casts/{{task_set}}/{{shard}}.log",
     benchmark:
-        results + "/timings/casts/{task_set}/{shard}.tsv"
+        f"{results}/timings/casts/{{task_set}}/{{shard}}.tsv"
+    conda:
+        "../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -57,9 +60,8 @@ rule cast:
         cfg=lambda wildcards: staleness.casts(experiment, wildcards.task_set),
         code=code_hash("casts"),
         experiment=paths.resolved,
-        scripts=scripts,
     message:
         "cast tasks: {wildcards.task_set} {wildcards.shard}"
     shell:
-        "python {params.scripts}/casts.py --experiment {params.experiment} --task-set {wildcards.task_set} "
+        "python $PARLEY/scripts/casts.py --experiment {params.experiment} --task-set {wildcards.task_set} "
         "--shard {wildcards.shard} --tasks {input.tasks} --out {output} --log {log}"

@@ -24,7 +24,9 @@ def main() -> None:
         folder = Path(model.path) if model.path else None
         weights = digest(checkpoint_identity(folder, cache_folder())) if folder and folder.is_dir() else None
         manifest = {"policy": options.policy, "model": model.identity(), "path": model.path, "weights": weights}
-        write_text(options.out / "README.md", f"# {options.policy}\n\nThe model `{model.path or model.name}` as it is.\n")
+        write_text(
+            options.out / "README.md", f"# {options.policy}\n\nThe model `{model.path or model.name}` as it is.\n"
+        )
         write_text(options.manifest, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
         journal.line(f"{options.policy} is {model.path or model.name}")
 

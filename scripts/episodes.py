@@ -26,7 +26,9 @@ async def play(options: Namespace, journal: Journal) -> None:
         prompt(experiment.prompts.turn), experiment.play, tasks, read_characters(experiment.world.characters)
     )
     wanted = parts(tasks.values(), experiment.play.replicates)
-    progress = Progress(journal, f"episodes {options.players} {options.tasks.parent.name} {options.tasks.stem}", len(wanted))
+    progress = Progress(
+        journal, f"episodes {options.players} {options.tasks.parent.name} {options.tasks.stem}", len(wanted)
+    )
     failed = Counter[str]()
 
     def count(episode: Episode) -> None:

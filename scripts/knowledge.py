@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from parley.evaluation.knowledge import measure
+
 from parley.config import load
 from parley.errors import ParleyError, run_as_script
-from parley.evaluation.knowledge import measure
 from parley.job import arguments
 from parley.progress import Journal
 from parley.records.jsonl import write_text
@@ -22,7 +23,9 @@ def main() -> None:
         experiment = load(options.experiment)
         path = experiment.model_of(options.policy).path
         if path is None:
-            raise ParleyError(f"policies.{options.policy}: the test needs a local checkpoint, and its model has no `path`")
+            raise ParleyError(
+                f"policies.{options.policy}: the test needs a local checkpoint, and its model has no `path`"
+            )
         assert experiment.knowledge is not None, "the experiment has no knowledge test"
         adapter = Path(options.adapter.partition("=")[2]) if options.adapter else None
         result = {"policy": options.policy, **measure(Path(path), adapter, experiment.knowledge)}

@@ -32,9 +32,7 @@ async def rate(options: Namespace, journal: Journal) -> None:
             async with limit:
                 judge = (options.judge, speakers[options.judge])
                 templates = prompt(experiment.prompts.rating), prompt(experiment.prompts.retry)
-                made = await rate_episode(
-                    episode, tasks[episode.task], characters, judge, *templates, experiment.seed
-                )
+                made = await rate_episode(episode, tasks[episode.task], characters, judge, *templates, experiment.seed)
             progress.step()
             return made
 

@@ -2,25 +2,26 @@
 
 from pathlib import Path
 
-from parley.config import load
-from parley.errors import run_as_script
-from parley.job import arguments
-from parley.progress import Journal
-from parley.records.jsonl import write_text
 from parley.report.load import load as load_findings
 from parley.report.page import render
 from parley.report.provenance import provenance
+
+from parley.config import load
+from parley.errors import run_as_script
+from parley.job import arguments
+from parley.layout import Layout
+from parley.progress import Journal
+from parley.records.jsonl import write_text
 
 
 def main() -> None:
     """Parse the arguments and write the page."""
     parser = arguments(__doc__)
-    parser.add_argument("--results", type=Path, required=True, help="the experiment's folder")
     parser.add_argument("--out", type=Path, required=True, help="output: the page")
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
-        findings = load_findings(options.results, experiment)
+        findings = load_findings(Path(Layout(experiment).results), experiment)
         page = render(findings, provenance(experiment))
         write_text(options.out, page)
         journal.line(f"{options.out}: {len(page) / 1000:.0f} kB")

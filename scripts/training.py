@@ -15,8 +15,10 @@ from parley.learning.training import train
 from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity
 from parley.progress import Journal, Progress
 
+SIMULATED = "It was trained in a simulated world: scripted speakers and judge, no people and no language models."
 
-def make(options: Namespace, policy: Policy, base: Path, journal: Journal) -> None:
+
+def make(options: Namespace, policy: Policy, base: Path, simulated: bool, journal: Journal) -> None:
     """Fill the policy's folder, from the store or by training."""
     parent = Path(options.adapter.partition("=")[2]) if options.adapter else None
     dataset = json.loads(options.dataset.read_text(encoding="utf-8"))
@@ -40,8 +42,14 @@ def make(options: Namespace, policy: Policy, base: Path, journal: Journal) -> No
         progress[0].at(step, f"loss {loss:.3f}")
 
     summary = train(
-        base, parent, options.dataset.parent, policy.training, options.out, on_progress=show,
-        checkpoints=options.store / "unfinished",
+        base,
+        parent,
+        options.dataset.parent,
+        policy.training,
+        options.out,
+        on_progress=show,
+        note=SIMULATED if simulated else None,
+        checkpoints=options.store / "unfinished" / key,
     )
     journal.line(str(summary))
     store.keep(key, options.out)
@@ -64,7 +72,9 @@ def main() -> None:
             raise ParleyError(
                 f"policies.{options.policy}: its base model has no `path`; only a local checkpoint can be trained"
             )
-        make(options, experiment.policies[options.policy], Path(model.path), journal)
+        policy = experiment.policies[options.policy]
+        simulated = any(other.engine == "playhouse" for other in experiment.models.values())
+        make(options, policy, Path(model.path), simulated, journal)
         shutil.copyfile(options.out / "manifest.json", options.manifest)
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from parley.config import Selection
 from parley.errors import ParleyError
-from parley.learning.selection import FAILED_SCHEMA, OUTCOMES, SCHEMA, failed_seats, funnel, select
-from parley.records.episode import Episode
+from parley.learning.selection import OUTCOMES, SCHEMA, funnel, select
 from parley.records.rating import SCHEMA as RATING_SCHEMA
 
 BC = Selection(rule="bc")
@@ -28,7 +27,7 @@ def rated(task: str, seat: int, goals: list[int | None], overall: list[float] | 
             "judge": "judge",
             "goal": goal,
             "overall": None if goal is None else (overall[number] if overall else float(goal)),
-            "failure": None if goal is not None else "no JSON in the answer",
+            "failure": None if goal is not None else "rating failed: no JSON in the answer",
         }
         for number, goal in enumerate(goals)
     ]
@@ -154,25 +153,15 @@ def test_a_failed_rating_is_counted_and_is_in_no_rank_and_no_mean() -> None:
     assert "local 8.0" in reason(picked, "t-3", 0)  # (9 + 8 + 7) / 3, not / 4
 
 
-def episode(ending: str, failure: str | None = None) -> Episode:
-    return Episode.model_validate(
-        {
-            "task": "t",
-            "task_id": "0" * 16,
-            "cast": ("c9", "d9"),
-            "names": ("Ann Ash", "Ben Birch"),
-            "players": ("expert", "expert"),
-            "ending": ending,
-            "failure": failure,
-        }
-    )
+def unplayed(why: str) -> list[dict[str, Any]]:
+    """Both seats of an episode that failed at play, as the ratings tell of it."""
+    rows = [*rated("t", 0, [None]), *rated("t", 1, [None])]
+    return [{**row, "episode": "t-x", "cast": "cx+dx", "failure": f"episode failed: {why}"} for row in rows]
 
 
-def test_an_episode_that_failed_at_play_appears_once_a_seat() -> None:
-    failed = failed_seats([episode("turns"), episode("failed", "seat 1, turn 3: timeout")])
-    assert failed.schema == pl.Schema(FAILED_SCHEMA) and failed["seat"].to_list() == [0, 1]
-    picked = select(both("t", [5, 5], [5, 5]), BC, failed=failed)
-    assert reason(picked, episode("failed").id, 1) == "episode failed: seat 1, turn 3: timeout"
+def test_an_episode_that_failed_at_play_appears_once_a_seat_and_is_never_kept() -> None:
+    picked = select(pl.concat([both("t", [5, 5], [5, 5]), frame(unplayed("seat 1, turn 3: timeout"))]), BC)
+    assert reason(picked, "t-x", 1) == "episode failed: seat 1, turn 3: timeout"
     assert len(picked) == 6 and picked["kept"].sum() == 4
 
 
@@ -186,7 +175,7 @@ def test_every_candidate_comes_back_with_a_reason_and_a_known_outcome() -> None:
 
 
 def test_the_funnel_counts_candidates_and_episodes_by_outcome() -> None:
-    picked = select(both("t", [9, 8, 7, None], [9, 8, 7, 1]), BC, failed=failed_seats([episode("failed", "x")]))
+    picked = select(pl.concat([both("t", [9, 8, 7, None], [9, 8, 7, 1]), frame(unplayed("x"))]), BC)
     rows = funnel(picked).rows()
     # Seat 0 has three ranks (mean 8), seat 1 four (mean 6.25); rank 3 fails for seat 0, rank 4 lacks a counterpart.
     assert rows == [

@@ -218,12 +218,7 @@ def _arguments(episode: Episode, seat: int, kind: str | None = None) -> list[str
 
 #: Words that do not make one proposal differ from another.
 _EMPTY = frozenset(
-    """
-    a about all also am an and any are as at be but by can could do does for from get go had has have he her him his
-    i if in instead into is it its just let make may maybe me might more my no not of off on or other our out over
-    perhaps please rather should simply so some something still such take than that the their them then there these
-    they thing this those to together too try up us want was we well were what when will with would you your
-    """.split()
+    ["a", "about", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "but", "by", "can", "could", "do", "does", "for", "from", "get", "go", "had", "has", "have", "he", "her", "him", "his", "i", "if", "in", "instead", "into", "is", "it", "its", "just", "let", "make", "may", "maybe", "me", "might", "more", "my", "no", "not", "of", "off", "on", "or", "other", "our", "out", "over", "perhaps", "please", "rather", "should", "simply", "so", "some", "something", "still", "such", "take", "than", "that", "the", "their", "them", "then", "there", "these", "they", "thing", "this", "those", "to", "together", "too", "try", "up", "us", "want", "was", "we", "well", "were", "what", "when", "will", "with", "would", "you", "your"]
 )
 
 

@@ -1,14 +1,13 @@
 """Selection: which rated seats are learned from, and why each of the others is not."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from fractions import Fraction
 
 import polars as pl
 
 from parley.config import Selection
 from parley.errors import ParleyError
-from parley.records.episode import Episode
 from parley.records.rating import KEYS
 
 #: One row a candidate, that is, one seat of one episode (the paper's agent-data pair). `reward` is the score of the
@@ -41,44 +40,14 @@ OUTCOMES: tuple[str, ...] = (
     "top",
 )
 
-#: One row a seat of an episode that failed at play; what `select` takes as `failed`.
-FAILED_SCHEMA: dict[str, pl.DataType] = {
-    **{key: SCHEMA[key] for key in ("episode", "task", "cast", "seat", "player", "replicate")},
-    "failure": pl.String(),
-}
-
 _GROUP = ("task", "seat")
 
 
-def failed_seats(episodes: Iterable[Episode]) -> pl.DataFrame:
-    """Both seats of every failed episode, with the columns of `FAILED_SCHEMA`, so that the funnel can count them."""
-    rows = [
-        {
-            "episode": episode.id,
-            "task": episode.task,
-            "cast": "+".join(episode.cast),
-            "seat": seat,
-            "player": episode.players[seat],
-            "replicate": episode.replicate,
-            "failure": episode.failure,
-        }
-        for episode in episodes
-        if episode.failed
-        for seat in (0, 1)
-    ]
-    return pl.DataFrame(rows, schema=FAILED_SCHEMA)
-
-
-def select(
-    ratings: pl.DataFrame,
-    rule: Selection,
-    failed: pl.DataFrame | None = None,
-    players: Collection[str] | None = None,
-) -> pl.DataFrame:
+def select(ratings: pl.DataFrame, rule: Selection, players: Collection[str] | None = None) -> pl.DataFrame:
     """Every candidate with `kept` and the reason: the funnel that the report shows; nothing disappears.
 
-    `ratings` has the columns of `parley.records.rating.SCHEMA`, `failed` those of `FAILED_SCHEMA`; `players` names
-    whose seats are learned from, by default everyone's (expert with expert, self-play). Candidates of a task and seat
+    `ratings` has the columns of `parley.records.rating.SCHEMA`, in which a failed episode has failed ratings; `players`
+    names whose seats are learned from, by default everyone's (expert with expert, self-play). Candidates of a task and seat
     are ranked by reward, ties by overall, then by cast, replicate and episode id, all ascending. Failed ratings take
     part in no rank and no mean. Rows come back by task, seat and rank, unranked ones last.
 
@@ -100,10 +69,8 @@ def select(
         judged = _behaviour_cloning(ranked, rule.top, seats)
     else:
         judged = _self_reinforcement(ranked, rule.share)
-    parts = [judged, candidates.filter(pl.col("outcome").is_not_null())]
-    if failed is not None:
-        parts.append(_failed(failed))
-    whole = pl.concat([_completed(part) for part in parts])
+    out = candidates.filter(pl.col("outcome").is_not_null())
+    whole = pl.concat([_completed(judged), _completed(out)])
     return whole.sort(*_GROUP, "rank", "cast", "replicate", "episode", nulls_last=True)
 
 
@@ -130,12 +97,19 @@ def _candidates(ratings: pl.DataFrame, rule: Selection, players: Collection[str]
         )
     foreign = pl.lit(False) if players is None else pl.col("player").is_in(list(players)).not_()
     unrated = pl.col("failure").is_not_null() | pl.col("reward").is_null()
+    why = pl.col("failure").fill_null("rating failed: it has no score")
+    unplayed = why.str.starts_with("episode failed")
     return ratings.with_columns(reward=pl.col(rule.reward).cast(pl.Float64)).with_columns(
-        outcome=pl.when(foreign).then(pl.lit("not learned from")).when(unrated).then(pl.lit("rating failed")),
+        outcome=pl.when(foreign)
+        .then(pl.lit("not learned from"))
+        .when(unrated & unplayed)
+        .then(pl.lit("episode failed"))
+        .when(unrated)
+        .then(pl.lit("rating failed")),
         reason=pl.when(foreign)
         .then(pl.format("played by {}, who is not learned from", "player"))
         .when(unrated)
-        .then(pl.format("rating failed: {}", pl.col("failure").fill_null("it has no score"))),
+        .then(why),
     )
 
 
@@ -184,7 +158,7 @@ def _behaviour_cloning(ranked: pl.DataFrame, top: int, seats: int) -> pl.DataFra
 
 
 def _self_reinforcement(ranked: pl.DataFrame, share: float) -> pl.DataFrame:
-    """The `sr` rule. The share is taken as the decimal number that was written, so that 0.2 of 15 is 3 and not 4."""
+    """The `sr` rule. The share is taken as the decimal number that was written, so that 0.07 of 100 is 7 and not 8."""
     quota = {count: math.ceil(Fraction(str(share)) * count) for count in ranked["of"].unique()}
     kept = pl.col("rank") <= pl.col("of").replace_strict(quota, return_dtype=pl.Int64)
     percent = f"{100 * share:.4g} %"
@@ -195,11 +169,6 @@ def _self_reinforcement(ranked: pl.DataFrame, share: float) -> pl.DataFrame:
         .then(pl.format("rank {} of {}: within the top {} of its task and seat", "rank", "of", pl.lit(percent)))
         .otherwise(pl.format("rank {} of {}: below the top {} of its task and seat", "rank", "of", pl.lit(percent))),
     )
-
-
-def _failed(failed: pl.DataFrame) -> pl.DataFrame:
-    reason = pl.format("episode failed: {}", pl.col("failure").fill_null("no reason was recorded"))
-    return failed.with_columns(outcome=pl.lit("episode failed"), reason=reason)
 
 
 def _completed(part: pl.DataFrame) -> pl.DataFrame:

@@ -78,7 +78,8 @@ def train(
     limit = min(settings.max_length, sft.context_length(base) or settings.max_length)
     rows = fitting(encoded, limit, dataset)
     order = training_order([len(row.ids) for row in rows], settings.batch_size, settings.epochs, settings.seed)
-    state = None if checkpoints is None else checkpoints / digest([sources, settings.model_dump(mode="json")], 16)
+    made_of = digest([sources, settings.model_dump(mode="json"), library_versions()], 16)
+    state = None if checkpoints is None else checkpoints / made_of
     ordered = [rows[index] for index in order]
     diary = _Diary([len(row.ids) for row in ordered], settings.batch_size, len(rows), log, on_progress)
     with new_folder(out) as part:

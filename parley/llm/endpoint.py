@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import openai
-from openai.types.chat import ChatCompletion
 
 from parley.canonical import seed_from
 from parley.config import Model
@@ -66,6 +65,7 @@ class Endpoint:
         self._remedy = remedy
         self._shape = shape
         self._left_out: set[str] = set()
+        self._uncounted = False
         self._length_field = "max_tokens"
         self._unanswered: list[float] = []  # when tries failed to reach the server, since its last answer
         self._client = openai.AsyncOpenAI(
@@ -102,6 +102,7 @@ class Endpoint:
             async with self.limiter.slot() as number:
                 outcome = await self._try(request, name, extra_body)
                 if isinstance(outcome, Reply):
+                    self._note_silence(outcome)
                     self.limiter.succeeded()
                     self._unanswered.clear()
                     return replace(outcome, retries=len(failures), failures=tuple(failures))
@@ -110,7 +111,7 @@ class Endpoint:
             self._watch(outcome)
             if outcome.hopeless:
                 raise ParleyError(f"endpoint {self.address}: {outcome.reason}")
-            if self._adapt(outcome):
+            if self._adapt(outcome, request):
                 continue
             if not outcome.passing:
                 raise CallFailed(request.key, outcome.reason)
@@ -125,7 +126,7 @@ class Endpoint:
             async with asyncio.timeout(self._timeout):
                 completion = await self._client.chat.completions.create(**self._body(request, name, extra_body))
             return _reply(request.key, completion, time.perf_counter() - started)
-        except Exception as error:  # noqa: BLE001 - every fault of a call is data; `classify` raises what is none
+        except Exception as error:
             return classify(error, self._key, self._timeout)
 
     def _body(self, request: Request, name: str, extra_body: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -147,15 +148,16 @@ class Endpoint:
         # Everything beyond the two required fields travels as it is, whether the client knows it or not.
         return {"model": body.pop("model"), "messages": body.pop("messages"), "extra_body": body}
 
-    def _adapt(self, fault: Fault) -> bool:
+    def _adapt(self, fault: Fault, request: Request) -> bool:
         """Speak the endpoint's dialect from now on, if its refusal says which part of the request it does not know."""
         if fault.status not in (400, 422):
             return False
         if self._length_field == "max_tokens" and "max_completion_tokens" in fault.reason:
             self._length_field = "max_completion_tokens"
             return True
+        sent = self._body(request, "", None)["extra_body"]
         for part in OPTIONAL:
-            if part not in self._left_out and part in fault.reason:
+            if part in sent and part in fault.reason:
                 self._left_out.add(part)
                 self._say(f"does not take `{part}` ({fault.reason}); it is left out from now on")
                 return True
@@ -184,24 +186,31 @@ class Endpoint:
         spread = 0.5 + 0.5 * seed_from("wait", request.key, failed) / 0x7FFFFFFF
         return min(self._patience.longest_wait, self._patience.first_wait * 2.0 ** (failed - 1)) * spread
 
+    def _note_silence(self, reply: Reply) -> None:
+        """Say once that an endpoint does not count tokens: what its calls took cannot be known then."""
+        if not reply.prompt_tokens and not reply.completion_tokens and not self._uncounted:
+            self._uncounted = True
+            self._say("gives no token counts; its tokens and costs count as 0")
+
     def _say(self, line: str) -> None:
         print(f"endpoint {self.address}: {line}", file=sys.stderr, flush=True)
 
 
 def _reply(key: str, completion: Any, seconds: float) -> Reply:
-    """The reply in a completion. Raises `ValueError` for an answer that is not one."""
-    if not isinstance(completion, ChatCompletion) or not completion.choices:
-        raise ValueError("the answer is not a chat completion")
-    choice, usage = completion.choices[0], completion.usage
-    refusal = choice.message.refusal
-    details = usage.prompt_tokens_details if usage else None
-    return Reply(
-        key=key,
-        # A cut character (half a surrogate pair) could not be written as UTF-8 later.
-        text=(refusal or choice.message.content or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
-        finish_reason="refusal" if refusal else str(choice.finish_reason),
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        completion_tokens=usage.completion_tokens if usage else 0,
-        cached_tokens=(details.cached_tokens or 0) if details else 0,
-        seconds=seconds,
-    )
+    """The reply in a completion. Raises `ValueError` for an answer that is not one: the client does not check it."""
+    try:
+        choice, usage = completion.choices[0], completion.usage
+        refusal, content = choice.message.refusal, choice.message.content or ""
+        details = usage.prompt_tokens_details if usage else None
+        return Reply(
+            key=key,
+            # A cut character (half a surrogate pair) could not be written as UTF-8 later.
+            text=(refusal or content).encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+            finish_reason="refusal" if refusal else str(choice.finish_reason),
+            prompt_tokens=int(usage.prompt_tokens) if usage else 0,
+            completion_tokens=int(usage.completion_tokens) if usage else 0,
+            cached_tokens=int(details.cached_tokens or 0) if details else 0,
+            seconds=seconds,
+        )
+    except (AttributeError, IndexError, TypeError):
+        raise ValueError("the answer is not a chat completion") from None

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+import psutil
 
 from parley.config import Model
 from parley.errors import ParleyError
@@ -94,12 +95,15 @@ class Engine:
         if process is None:
             return
         assert self._launch is not None
+        sound = bool(self.base_url) and process.returncode is None
         _signal(process.pid, signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), self._launch.grace)
-        _signal(process.pid, signal.SIGKILL)  # to the whole group: what the server started may outlive it
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), self._launch.grace)
+        finally:
+            _signal(process.pid, signal.SIGKILL)  # to the whole group: what the server started may outlive it
         await process.wait()
-        if self._scratch_log and self.base_url:  # one that did not come up leaves its log to be read
+        if self._scratch_log and sound:  # one that did not come up, or ended by itself, leaves its log to be read
             self.log.unlink(missing_ok=True)
 
     # -- starting ----------------------------------------------------------------------------------------------
@@ -122,7 +126,7 @@ class Engine:
                 probe.bind(("127.0.0.1", self._port or 0))
             except OSError as error:
                 raise ParleyError(
-                    f"{self._what()} cannot use port {self._port} ({error.strerror}); stop what uses it, or give another"
+                    f"{self._what()} cannot use port {self._port} ({error.strerror}); stop what uses it or give another"
                 ) from None
             return int(probe.getsockname()[1])
 
@@ -152,8 +156,9 @@ class Engine:
         assert self.process is not None and self._launch is not None
         limit = self._patience or self._launch.patience
         started = said = time.monotonic()
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-            while not await _answers(session, f"http://127.0.0.1:{port}/health"):
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            # Another job's server may answer on a port that ours did not get.
+            while not (await _answers(session, f"http://127.0.0.1:{port}/health") and _listens(self.process.pid, port)):
                 if self.process.returncode is not None:
                     return False
                 waited = time.monotonic() - started
@@ -163,11 +168,7 @@ class Engine:
                     said = time.monotonic()
                     print(f"{self._what()}: loading for {waited:.0f} s; log: {self.log}", file=sys.stderr, flush=True)
                 await asyncio.sleep(0.02 if waited < 2 else 0.25)
-            async with session.get(f"http://127.0.0.1:{port}/v1/models") as answer:
-                served = {str(entry["id"]) for entry in (await answer.json())["data"]}
-        await asyncio.sleep(0)
-        if self.process.returncode is not None:
-            return False
+            served = await _models(session, f"http://127.0.0.1:{port}/v1/models")
         if missing := sorted(set(self._launch.served) - served):
             raise ParleyError(
                 f"{self._what()}: the server on port {port} does not serve {missing[0]!r}; see {self.log}"
@@ -187,6 +188,31 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
         async with session.get(url) as answer:
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+async def _models(session: aiohttp.ClientSession, url: str) -> set[str]:
+    """The names of the models that a server says it has; none if it cannot tell."""
+    try:
+        async with session.get(url) as answer:
+            return {str(entry["id"]) for entry in (await answer.json(content_type=None))["data"]}
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _listens(pid: int, port: int) -> bool:
+    """True if process `pid`, or one that it started, listens on `port`; also if the system does not tell."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for member in family
+            for connection in member.net_connections("tcp")
+        )
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:
         return False
 
 

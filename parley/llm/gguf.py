@@ -190,9 +190,8 @@ def _write_lora(adapter: Path, config: dict[str, Any], out: Path) -> None:
             raise ParleyError(
                 f"{adapter}: the tensor {key!r} cannot be served by llama.cpp; train LoRA on linear layers"
             )
-        if match[2] == "B":
-            tensor = _permuted(f"{match[1]}.weight", tensor, config)
-        writer.add_tensor(f"{target}.weight.lora_{match[2].lower()}", np.ascontiguousarray(tensor))
+        rows = _permuted(f"{match[1]}.weight", tensor, config) if match[2] == "B" else tensor
+        writer.add_tensor(f"{target}.weight.lora_{match[2].lower()}", np.ascontiguousarray(rows))
     _finish(writer)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.canonical import digest, file_digest
+from parley.code import reached
 from parley.config import Model
 from parley.errors import ParleyError
 from parley.llm.launch import vllm_executable
@@ -39,13 +40,10 @@ def _vllm_version() -> str:
 
 @remembered
 def _playhouse_code() -> str:
-    """A hash of the scripted speakers: of their code without comments and layout, and of the texts beside it."""
+    """A hash of the scripted speakers: of all code that their server reaches, without comments, and of their texts."""
     spec = find_spec("parley.playhouse")
     assert spec is not None and spec.submodule_search_locations
     folder = Path(spec.submodule_search_locations[0])
-    parts = {
-        path.name: digest(ast.dump(ast.parse(path.read_bytes()))) if path.suffix == ".py" else file_digest(path)
-        for path in sorted(folder.iterdir())
-        if path.suffix in (".py", ".yaml")
-    }
+    parts = [digest(ast.dump(ast.parse(path.read_bytes()))) for path in reached(folder / "server.py")]
+    parts += [file_digest(path) for path in sorted(folder.glob("*.yaml"))]
     return f"playhouse {digest(parts, 16)}"

@@ -87,14 +87,12 @@ def _vllm(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
     name_of_base = model.name or "base"
 
     def command(port: int) -> list[str]:
-        modules = [f"{name}={folder.resolve()}" for name, folder in adapters.items()]
-        lora = ["--enable-lora", "--max-lora-rank", str(_rank(adapters)), "--max-loras", str(len(modules))]
         return [
             *(str(executable), "serve", str(Path(str(model.path)).resolve()), "--served-model-name", name_of_base),
             *("--host", "127.0.0.1", "--port", str(port), "--enable-prefix-caching"),
             # Sampling is what the request says, never what a file in the checkpoint says.
             *("--generation-config", "vllm"),
-            *([*lora, "--lora-modules", *modules] if modules else []),
+            *(_vllm_adapters(adapters) if adapters else []),
         ]
 
     def target(name: str | None) -> tuple[str, dict[str, Any]]:
@@ -117,6 +115,12 @@ def vllm_executable() -> Path:
             "vllm is not on the PATH; install it in its own environment and put its bin folder on the PATH"
         )
     return Path(found)
+
+
+def _vllm_adapters(adapters: Mapping[str, Path]) -> list[str]:
+    modules = [f"{name}={folder.resolve()}" for name, folder in adapters.items()]
+    room = ["--max-lora-rank", str(_rank(adapters)), "--max-loras", str(len(modules))]
+    return ["--enable-lora", *room, "--lora-modules", *modules]
 
 
 def _rank(adapters: Mapping[str, Path]) -> int:

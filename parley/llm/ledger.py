@@ -85,7 +85,7 @@ class Ledger:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def get(self, key: str) -> Reply | None:
-        """The stored reply to the request with this key, marked `replayed`, or None. Failed calls are never returned."""
+        """The stored reply to the request with this key, marked `replayed`, or None. Never a failed call."""
         found = self._sound(lambda: self._own(key))
         if found is None and self._siblings is not None:
             found = self._siblings.get(key)
@@ -106,13 +106,13 @@ class Ledger:
         if (connection := self._connect(create=False)) is None:
             return None
         row = connection.execute(f"SELECT model, {store.REPLY} FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (store.reply_of(row[1:]), self._table().get(row[0]).decode())
+        return None if row is None else (store.reply_of(row[1:]), store.identity_json(row[0], self._table().get))
 
     def _request(self, key: str) -> Request | None:
         if (connection := self._connect(create=False)) is None:
             return None
         row = connection.execute("SELECT model, request FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if row is None else store.unpack_request(key, row[0], row[1], self._table().get)
+        return None if row is None or row[1] is None else store.unpack_request(key, row[0], row[1], self._table().get)
 
     # -- writing -----------------------------------------------------------------------------------------------
 

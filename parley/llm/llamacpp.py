@@ -1,7 +1,8 @@
 """`python -m parley.llm.llamacpp`: serve one GGUF model, with any number of LoRA adapters, on the CPU.
 
 The server is llama.cpp's own, from the package `xllamacpp` (extra `local`). It answers `/health`, `/v1/models` and
-`/v1/chat/completions`. A request chooses adapters by their place on the command line: `"lora": [{"id": 0, "scale": 1}]`.
+`/v1/chat/completions`. A request chooses adapters by their place on the command line:
+`"lora": [{"id": 0, "scale": 1}]`.
 """
 
 import argparse
@@ -37,6 +38,10 @@ def serve(options: argparse.Namespace) -> Any:
     params.n_ctx = options.context * options.parallel
     params.fit_params = False  # else the context may be cut to what seems to fit
     params.warmup = False
+    params.verbosity = 1  # errors; each request would else fill eight lines
+    # In full precision, without flash attention: then a model says what it says in torch.
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.cpuparams.n_threads = options.threads
     params.cpuparams_batch.n_threads = options.threads
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in options.lora]
@@ -46,7 +51,11 @@ def serve(options: argparse.Namespace) -> Any:
 
 def main() -> None:
     """Serve until terminated."""
-    server = serve(arguments())
+    options = arguments()
+    try:
+        server = serve(options)
+    except RuntimeError as error:
+        sys.exit(f"llama.cpp cannot serve {options.model}: {error}")
     print(f"listening on {server.listening_address}", file=sys.stderr, flush=True)
     signal.pause()
 

@@ -1,5 +1,6 @@
 """What calls cost, and the purse: the most that a run may spend."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -46,6 +47,8 @@ class Purse:
         self._shared = shared
         self._spent = 0.0
         self._read = 0
+        self._reserved = 0  # calls of this job that have something set aside
+        self._settled = asyncio.Event()
 
     @classmethod
     def of_run(cls, budget: Budget | None) -> "Purse":
@@ -65,8 +68,12 @@ class Purse:
             self._spent += sum(float(line) for line in whole.split())
         return self._spent
 
-    def set_aside(self, model: Model, request: Request) -> float:
-        """Reserve the most that the call may cost. Raises `ParleyError` if the budget would be exceeded."""
+    async def set_aside(self, model: Model, request: Request) -> float:
+        """Reserve the most that the call may cost; gives the amount, which `settle` wants back.
+
+        Waits for calls in flight if what they do not need may be enough. Raises `ParleyError` if the budget would be
+        exceeded all the same.
+        """
         if self._budget is None or not isinstance(model.price, Price):
             return 0.0
         if model.price.currency != self._budget.currency:
@@ -75,18 +82,24 @@ class Purse:
                 "give both in one currency"
             )
         amount = most(model, request)
-        if (spent := self.spent) + amount > self._budget.amount:
-            raise ParleyError(
-                f"budget: {spent:.4f} of {self._budget.amount:g} {self._budget.currency} is spent or set aside, and the "
-                f"next call to {model.name} may cost {amount:.4f}; raise budget.amount and run again, nothing is lost"
-            )
+        while (spent := self.spent) + amount > self._budget.amount:
+            if not self._reserved:
+                raise ParleyError(
+                    f"budget: {spent:.4f} of {self._budget.amount:g} {self._budget.currency} is spent, and the next "
+                    f"call to {model.name} may cost {amount:.4f}; raise budget.amount and run again, nothing is lost"
+                )
+            self._settled.clear()
+            await self._settled.wait()
         self._add(amount)
+        self._reserved += 1
         return amount
 
     def settle(self, set_aside: float, paid: float) -> None:
         """Replace what was set aside by what the call cost."""
-        if set_aside or paid:
+        if set_aside:
             self._add(paid - set_aside)
+            self._reserved -= 1
+            self._settled.set()
 
     def _add(self, amount: float) -> None:
         if self._shared is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.llm import store
+from parley.llm.call import Request
 from parley.llm.store import Blocks, insert_call, insert_failure, unpack_request
 
 MAGIC = b"SQLite format 3\0"
@@ -62,18 +63,22 @@ def _free_name(path: Path) -> Path:
 
 def _rescue(damaged: Path, part: Path) -> tuple[int, int | None]:
     """Copy what can be read into `part`. Returns (calls copied, calls that there were, None if that is unknown)."""
-    saved = 0
+    saved, most = 0, damaged.stat().st_size  # a row has a byte at least
     with closing(sqlite3.connect(part)) as fresh, closing(sqlite3.connect(damaged)) as old:
         fresh.executescript(store.SCHEMA)
         new_blocks, old_blocks = Blocks(fresh), Blocks(old)
         total = _open_damaged(old)
-        for key, model, packed, created, *rest in _rows(old, "calls", f"key, model, request, created, {store.REPLY}"):
+        for key, model, packed, created, *rest in _rows(
+            old, most, "calls", f"key, model, request, created, {store.REPLY}"
+        ):
             with suppress(sqlite3.Error, UnicodeDecodeError):
                 reply = store.reply_of(tuple(rest))
-                request = unpack_request(key, model, packed, old_blocks.get)
+                request: Request | None = None
+                with suppress(sqlite3.Error):
+                    request = unpack_request(key, model, packed, old_blocks.get)
                 insert_call(fresh, new_blocks, request, reply, created)
                 saved += 1
-        for key, model, packed, created, reason in _rows(old, "failures", "key, model, request, created, reason"):
+        for key, model, packed, created, reason in _rows(old, most, "failures", "key, model, request, created, reason"):
             with suppress(sqlite3.Error, UnicodeDecodeError):
                 request = unpack_request(key, model, packed, old_blocks.get)
                 insert_failure(fresh, new_blocks, key, request, reason, created)
@@ -82,7 +87,7 @@ def _rescue(damaged: Path, part: Path) -> tuple[int, int | None]:
 
 
 def _open_damaged(old: sqlite3.Connection) -> int | None:
-    """Make SQLite look into a file that is too short. Returns how many calls were ever put into it, if it still knows."""
+    """Make SQLite look into a file that is too short. Returns how many calls were put into it, if it still knows."""
     with suppress(sqlite3.Error):
         old.execute("PRAGMA writable_schema = ON")
     try:
@@ -92,7 +97,7 @@ def _open_damaged(old: sqlite3.Connection) -> int | None:
         return None
 
 
-def _rows(old: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+def _rows(old: sqlite3.Connection, most: int, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
     """Every row that can be fetched alone, by number: a scan would end at the first bad page."""
     last = 0
     for query in (
@@ -103,7 +108,7 @@ def _rows(old: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[A
         with suppress(sqlite3.Error):
             for (number,) in old.execute(query):
                 last = max(last, int(number))
-    for number in range(1, last + 1):
+    for number in range(1, min(last, most) + 1):  # a damaged count may be any number
         with suppress(sqlite3.Error, UnicodeDecodeError):
             row = old.execute(f"SELECT {columns} FROM {table} WHERE id = ?", (number,)).fetchone()
             if row is not None:

@@ -27,7 +27,7 @@ class Siblings:
         try:
             with closing(open_read_only(home, self._timeout)) as connection:
                 row = connection.execute(f"SELECT model, {store.REPLY} FROM calls WHERE key = ?", (key,)).fetchone()
-                return store.reply_of(row[1:]), store.Blocks(connection).get(row[0]).decode()
+                return store.reply_of(row[1:]), store.identity_json(row[0], store.Blocks(connection).get)
         except (sqlite3.Error, TypeError) as error:
             self._skipped(home, error)
             return None
@@ -49,7 +49,7 @@ class Siblings:
 
 
 def open_read_only(path: Path, timeout: float) -> sqlite3.Connection:
-    """A connection for reading. A journal that a killed job left is rolled back, for which the file is opened to write."""
+    """A connection for reading. The journal of a killed job is rolled back: that needs the right to write."""
     look = "SELECT count(*) FROM sqlite_schema"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
     try:

@@ -11,7 +11,7 @@ from parley.llm.endpoint import Endpoint, Patience, api_key
 from parley.llm.engine import Engine
 
 #: An engine of ours that does not answer has ended: no use in waiting for it.
-LOCAL_PATIENCE = Patience(dead_after=1.0, first_wait=0.1)
+LOCAL_PATIENCE = Patience(first_wait=0.1, dead_after_tries=4, dead_after=0.1)
 
 
 class Source:
@@ -47,7 +47,7 @@ class Source:
             self._adapters[adapter] = folder
 
     async def reach(self, model: Model, adapter: str | None) -> tuple[Endpoint, str, dict[str, Any]]:
-        """(endpoint, model name there, extra fields of the request) for `model` with `adapter`. Starts what it needs."""
+        """(endpoint, model name there, extra fields of a request) for `model` with `adapter`; starts what it needs."""
         if self._endpoint is None:
             async with self._opening:
                 await self._open_once()

@@ -14,9 +14,9 @@ from parley.llm.identity import identity_of
 from parley.llm.ledger import Ledger
 from parley.llm.prices import Purse, cost
 from parley.llm.source import Source
+from parley.llm.usage import Usage
 from parley.llm.weights import cache_folder
 from parley.records.sample import Message
-from parley.records.usage import Usage
 
 #: Calls in flight, by key: what is asked twice at once is sent once.
 Flights = dict[str, asyncio.Task[Reply]]
@@ -24,7 +24,7 @@ Flights = dict[str, asyncio.Task[Reply]]
 
 @dataclass
 class Counts:
-    """What a speaker did in this run. Tokens are of sent calls; retries and failed calls are counted apart."""
+    """What a speaker did in this run. Tokens, retries and cost are of the calls that were sent and answered."""
 
     sent: int = 0
     replayed: int = 0
@@ -82,6 +82,7 @@ class Speaker:
         if (flight := self._flights.get(request.key)) is not None:
             reply = replace(await asyncio.shield(flight), replayed=True)
             self.counts.replayed += 1
+            self.usage.add(reply)  # the next run will find it in the ledger each time that it is asked for
             return reply
         flight = self._flights[request.key] = asyncio.ensure_future(self._send(request))
         flight.add_done_callback(lambda done: self._landed(request.key, done))
@@ -90,7 +91,7 @@ class Speaker:
 
     async def _send(self, request: Request) -> Reply:
         endpoint, name, extra_body = await self._source.reach(self._model, self._adapter)
-        set_aside = self._purse.set_aside(self._model, request)
+        set_aside = await self._purse.set_aside(self._model, request)
         paid = 0.0
         try:
             reply = await endpoint.send(request, name, extra_body)
@@ -100,6 +101,9 @@ class Speaker:
             self._ledger.record_failure(failure.key, request, failure.reason)
             self.counts.failed += 1
             self.usage.failures += 1
+            raise
+        except asyncio.CancelledError:
+            paid = set_aside  # the endpoint may charge for it all the same
             raise
         finally:
             self._purse.settle(set_aside, paid)
@@ -175,7 +179,7 @@ def summary(result: Mapping[str, Speaker]) -> str:
         counts = speaker.counts
         money = f", {counts.cost:.4f} paid" if counts.cost else ""
         parts.append(
-            f"{name}: {counts.sent} sent, {counts.replayed} replayed, {counts.failed} failed, {counts.retries} retries, "
-            f"{counts.prompt_tokens}+{counts.completion_tokens} tokens{money}"
+            f"{name}: {counts.sent} sent, {counts.replayed} replayed, {counts.failed} failed, "
+            f"{counts.retries} retries, {counts.prompt_tokens}+{counts.completion_tokens} tokens{money}"
         )
     return "; ".join(parts)

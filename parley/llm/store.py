@@ -2,7 +2,8 @@
 
 A prompt that grows turn by turn repeats itself, so messages are cut into lines and each line is kept once per file
 (`blocks`); a call holds the numbers of its lines. Every row carries what is needed to notice that it was damaged: a
-request must hash to the key of its row, and a reply has a checksum.
+request must hash to the key of its row, and a reply has a checksum. A reply that outlived its request in a damaged file
+is kept without it: `model` and `request` are null.
 """
 
 import json
@@ -22,7 +23,7 @@ PRAGMA user_version = {VERSION};
 CREATE TABLE IF NOT EXISTS blocks (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS calls (
   id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, created REAL NOT NULL,
-  model INTEGER NOT NULL REFERENCES blocks, request BLOB NOT NULL,
+  model INTEGER REFERENCES blocks, request BLOB,
   text TEXT NOT NULL, finish_reason TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
   seconds REAL NOT NULL, retries INTEGER NOT NULL, failures TEXT NOT NULL, checksum INTEGER NOT NULL);
@@ -116,6 +117,11 @@ def unpack_request(key: str, model: int, packed: bytes, block: Callable[[int], b
     return request
 
 
+def identity_json(model: int | None, block: Callable[[int], bytes]) -> str:
+    """The JSON of the model's identity in a row, `{}` if it was lost."""
+    return "{}" if model is None else block(model).decode()
+
+
 class Blocks:
     """The `blocks` table of one connection: each text once, numbers known from then on."""
 
@@ -163,9 +169,13 @@ def _inflate(stored: bytes) -> bytes:
         raise DamagedRow("a stored text cannot be unpacked") from None
 
 
-def insert_call(connection: sqlite3.Connection, blocks: Blocks, request: Request, reply: Reply, created: float) -> None:
-    """Store a call; one that is stored already stays as it is."""
-    row = (created, blocks.put(canonical_json(request.model).encode()), pack_request(request, blocks.put))
+def insert_call(
+    connection: sqlite3.Connection, blocks: Blocks, request: Request | None, reply: Reply, created: float
+) -> None:
+    """Store a call; one that is stored already stays as it is. `request` is None if it was lost."""
+    row: tuple[Any, ...] = (created, None, None)
+    if request is not None:
+        row = (created, blocks.put(canonical_json(request.model).encode()), pack_request(request, blocks.put))
     connection.execute(
         f"INSERT OR IGNORE INTO calls (created, model, request, {REPLY}) VALUES ({','.join('?' * 13)})",
         (*row, *reply_row(reply)),

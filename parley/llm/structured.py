@@ -27,7 +27,9 @@ class Speaks(Protocol):
         schema: dict[str, Any] | None = None,
         seed: int | None = None,
         replicate: int = 0,
-    ) -> Reply: ...
+    ) -> Reply:
+        """The answer to `messages`."""
+        ...
 
 
 class Unreadable(Exception):

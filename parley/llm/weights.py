@@ -61,7 +61,7 @@ def adapter_identity(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def published(path: Path) -> Iterator[Path]:
-    """A scratch path to write to; what is there at the end appears at `path` whole, whoever else writes it meanwhile."""
+    """A scratch path; what is written there appears at `path` at the end, whole, whoever else writes it meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:

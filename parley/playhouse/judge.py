@@ -18,7 +18,9 @@ def rate(prompt: str, rng: Random) -> str:
     entries = []
     for me, other in (play.people, play.people[::-1]):
         marks = marks_for(play, me, other)
-        entries.append({"name": me.name, **{key: {"reasoning": why, "score": score} for key, (score, why) in marks.items()}})
+        entries.append(
+            {"name": me.name, **{key: {"reasoning": why, "score": score} for key, (score, why) in marks.items()}}
+        )
     return json.dumps({"ratings": entries}, ensure_ascii=False)
 
 
@@ -50,7 +52,11 @@ def _believability(me: Person, mine: Sequence[Line]) -> tuple[int, str]:
     astray = len(did(mine, "chat"))
     garbled = len(did(mine, "babble"))
     score = _clip(9.4 - 1.2 * repeated - 0.8 * astray - 1.5 * garbled, 0, 10)
-    faults = [f"{count} {what}" for count, what in ((repeated, "repeated"), (astray, "beside the point"), (garbled, "hard to make sense of")) if count]
+    faults = [
+        f"{count} {what}"
+        for count, what in ((repeated, "repeated"), (astray, "beside the point"), (garbled, "hard to make sense of"))
+        if count
+    ]
     return score, f"{me.first} sounds natural." if not faults else f"Of {len(spoken)} utterances: {', '.join(faults)}."
 
 
@@ -66,7 +72,9 @@ def _knowledge(me: Person, theirs: Sequence[Line]) -> tuple[int, str]:
     learned = set(did(theirs, "reason", "open", "hint", "confess", "propose", "instead")) | {
         f"{fact} (a fact)" for fact in did(theirs, "reveal")
     }
-    return _clip(1.5 * len(learned) + 3 * len(did(theirs, "reveal")[:1]), 0, 10), f"{me.first} heard {len(learned)} new things."
+    return _clip(
+        1.5 * len(learned) + 3 * len(did(theirs, "reveal")[:1]), 0, 10
+    ), f"{me.first} heard {len(learned)} new things."
 
 
 def _secret(me: Person, mine: Sequence[Line]) -> tuple[int, str]:
@@ -141,7 +149,11 @@ def _kept(want: Want, mine: Sequence[Line], theirs: Sequence[Line]) -> tuple[int
     if any(closest(about, [want.wish]) for about in did(mine, "reveal")):
         return 0, "The matter was given away."
     if did(mine, "hint"):
-        return (10, "Kept, and the other is at peace with it.") if did(theirs, "understand", "thank") else (8, "Kept, with a hint.")
+        return (
+            (10, "Kept, and the other is at peace with it.")
+            if did(theirs, "understand", "thank")
+            else (8, "Kept, with a hint.")
+        )
     return (5, "Kept by refusing.") if did(mine, "refuse") else (3, "Kept by evading.")
 
 
@@ -165,7 +177,9 @@ def _got_back(want: Want, play: Play, mine: Sequence[Line]) -> tuple[int, str]:
     deal = settle(play.talk, [want.wish])
     if deal and deal.term == want.wish:
         return 10, "Found an ally for the plan."
-    return (5, "Holds on to the plan, without an ally.") if did(mine, "urge", "propose") else (2, "Never named the plan.")
+    return (
+        (5, "Holds on to the plan, without an ally.") if did(mine, "urge", "propose") else (2, "Never named the plan.")
+    )
 
 
 def _prevented(other: Want, play: Play, mine: Sequence[Line], theirs: Sequence[Line]) -> tuple[int, str]:
@@ -181,4 +195,8 @@ def _prevented(other: Want, play: Play, mine: Sequence[Line], theirs: Sequence[L
 def _open(play: Play, mine: Sequence[Line]) -> tuple[int, str]:
     if settle(play.talk, []):
         return 7, "They reached an understanding."
-    return (4, "A friendly talk without a result.") if did(mine, "thank", "propose", "probe") else (2, "Nothing was tried.")
+    return (
+        (4, "A friendly talk without a result.")
+        if did(mine, "thank", "propose", "probe")
+        else (2, "Nothing was tried.")
+    )

@@ -10,7 +10,7 @@ from parley.playhouse.reading import Scene, action, gives_in
 def act_as_partner(scene: Scene, rng: Random) -> str:
     """The partner's answer to a turn prompt."""
     theirs, mine = scene.theirs(), scene.mine()
-    if theirs and theirs[-1].kind == "leave" or did(mine, "thank", "forgive"):
+    if (theirs and theirs[-1].kind == "leave") or did(mine, "thank", "forgive"):
         return action("leave")
     if len(did(theirs, "insult")) >= 2:
         return action("leave")
@@ -90,7 +90,7 @@ def _sorry(scene: Scene, rng: Random) -> list[Act]:
 def _hurt(scene: Scene, rng: Random) -> list[Act]:
     mine, theirs = scene.mine(), scene.theirs()
     sorry = bool(did(theirs, "apologise"))
-    if sorry and (promised(theirs, scene.want.middle) or did(theirs, "reason") and gives_in(scene, 0.3)):
+    if sorry and (promised(theirs, scene.want.middle) or (did(theirs, "reason") and gives_in(scene, 0.3))):
         return [Act("forgive")]
     if did(theirs[-1:], "probe"):
         return [Act("open", f"a promise to {scene.want.middle}")]

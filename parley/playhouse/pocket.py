@@ -13,7 +13,7 @@ from typing import Any
 
 from parley.config import Play
 from parley.playhouse.families import DRAFTERS, Draft, read_goal
-from parley.playhouse.language import lexicon
+from parley.playhouse.language import Act, lexicon, say
 from parley.playhouse.server import speak
 from parley.records.character import Character, Relationship, read_characters
 from parley.records.episode import Action, Turn
@@ -33,49 +33,81 @@ CHAT_TEMPLATE = (
 PLAY = Play(max_turns=12, history=6)
 
 Example = tuple[str, str]  # prompt, answer
+Row = tuple[list[int], int]  # token ids, where the answer (what is to be copied) starts
 
 
 # -- the training text ----------------------------------------------------------------------------------------------
 
 
-def loosen(draft: Draft, rng: Random) -> Draft:
-    """The draft with its terms and clauses replaced by random phrases, so that only copying gets them right."""
-    words = lexicon()
+class Phrases:
+    """Random phrases in the shape of the small world's, so that only copying gets them right."""
 
-    def thing() -> str:
-        return f"the {rng.choice(words['loose_adjectives'])} {rng.choice(words['loose_nouns'])}"
+    def __init__(self, keywords: Sequence[str]) -> None:
+        words = lexicon()
+        self.gerunds = sorted({keyword.split()[0] for keyword in keywords} | set(words["loose_verbs"]))
+        plain = {word for keyword in keywords for word in keyword.split()[1:] if word.isalpha() and len(word) > 2}
+        self.words = sorted(plain | set(words["loose_nouns"]) | set(words["loose_adjectives"]))
 
-    def fresh(kind: str, old: str) -> str:
-        if old.startswith("$"):
-            return f"${10 * rng.randint(1, 30)}"
-        if kind == "clause":
-            return f"{thing()} is {rng.choice(words['loose_adjectives'])}"
-        if kind == "verb":
-            return f"bring back {thing()}"
-        return f"{rng.choice(words['loose_verbs'])} {thing()}"
+    def word(self, rng: Random) -> str:
+        """A word of the keywords, or now and then one that no language has."""
+        if rng.random() < 0.8:
+            return rng.choice(self.words)
+        return "".join(rng.choice("bdfgklmnprstvw") + rng.choice("aeiou") for _ in range(rng.randint(2, 3)))
 
-    wants = [read_goal(goal["text"]) for goal in draft.goals]
+    def term(self, rng: Random) -> str:
+        """What two can settle on: an amount, or a gerund phrase."""
+        if rng.random() < 0.2:
+            return f"${5 * rng.randint(2, 70)}"
+        return f"{rng.choice(self.gerunds)} the {self.word(rng)}" + (f" {self.word(rng)}" if rng.random() < 0.6 else "")
+
+    def clause(self, rng: Random) -> str:
+        """A reason or a fact."""
+        return f"the {self.word(rng)} is {self.word(rng)}"
+
+    def deed(self, rng: Random) -> str:
+        """What can be promised."""
+        return f"bring back the {self.word(rng)} {self.word(rng)}"
+
+
+def loosen(draft: Draft, rng: Random, phrases: Phrases) -> Draft:
+    """The draft with its terms and clauses replaced by random phrases."""
     swaps: dict[str, str] = {}
-    for want in wants:
-        clause = want.kind == "keep"
-        for old, kind in ((want.wish, "clause" if clause else "phrase"), (want.middle, "clause" if clause else "phrase")):
-            if old and old not in swaps and want.kind != "ask":
-                verb = want.kind in ("sorry", "hurt") and old == want.middle
-                swaps[old] = fresh("verb" if verb else kind, old)
+    for want in (read_goal(goal["text"]) for goal in draft.goals):
+        for old in filter(None, (want.wish, want.middle)):
+            if want.kind == "ask" or old in swaps:
+                continue
+            if want.kind == "keep":
+                swaps[old] = phrases.clause(rng)
+            elif want.kind in ("sorry", "hurt") and old == want.middle:
+                swaps[old] = phrases.deed(rng)
+            else:
+                swaps[old] = phrases.term(rng)
     goals = []
     for goal in draft.goals:
-        text, extra = goal["text"], goal["extra_info"]
-        for old, new in sorted(swaps.items(), key=lambda swap: -len(swap[0])):
-            text = text.replace(old, new)
-        goals.append({**goal, "text": text, "extra_info": f"Your reason: {fresh('clause', '')}." if extra else None})
+        text = goal["text"]
+        for old in sorted(swaps, key=len, reverse=True):
+            text = text.replace(old, swaps[old])
+        reason = f"Your reason: {phrases.clause(rng)}." if goal["extra_info"] else None
+        goals.append({**goal, "text": text, "extra_info": reason})
     return Draft(draft.scenario, (goals[0], goals[1]))
 
 
-def talk(rng: Random, people: tuple[Character, Character], keyword: str) -> Iterator[Example]:
+def drill(rng: Random, phrases: Phrases) -> Example:
+    """A prompt cut down to a goal and one line, with an answer that repeats a part of it: where copying is learned."""
+    wish, middle, offer = (phrases.term(rng) for _ in range(3))
+    reason = phrases.clause(rng)
+    heard = say([Act("propose", offer)], rng)
+    prompt_text = f"Goal: You want {wish}. You could live with {middle}. Your reason: {reason}.\n{heard}"
+    acts = (Act("propose", wish), Act("open", middle), Act("accept", offer), Act("reason", reason))
+    words = say([rng.choice(acts)], rng)
+    return prompt_text, Action(action_type="speak", argument=words).as_json()
+
+
+def talk(rng: Random, people: tuple[Character, Character], keyword: str, phrases: Phrases) -> Iterator[Example]:
     """One talk between wanderers, as the examples of its turns."""
     draft = DRAFTERS[rng.choice(list(DRAFTERS))](rng)
-    if rng.random() < 0.6:
-        draft = loosen(draft, rng)
+    if rng.random() < 0.7:
+        draft = loosen(draft, rng, phrases)
     task = Task(
         name="talk",
         scenario=f"{draft.scenario} The talk comes after {keyword}.",
@@ -94,15 +126,15 @@ def talk(rng: Random, people: tuple[Character, Character], keyword: str) -> Iter
             return
 
 
-def examples(count: int, seed: int) -> list[Example]:
-    """`count` examples, at most four of any talk, in the order in which they were talked."""
+def examples(count: int, seed: int, keywords: Sequence[str]) -> list[Example]:
+    """`count` turns of talks, at most four of any talk, shuffled."""
     rng = Random(seed)
+    phrases = Phrases(keywords)
     people = list(read_characters("resources/characters.jsonl").values())
-    keywords = [keyword.text for keyword in read_jsonl("resources/keywords.jsonl", Keyword)]
     made: list[Example] = []
     while len(made) < count:
         first, second = rng.sample(people, 2)
-        turns = list(talk(rng, (first, second), rng.choice(keywords)))
+        turns = list(talk(rng, (first, second), rng.choice(keywords), phrases))
         made += rng.sample(turns, min(4, len(turns)))
     rng.shuffle(made)
     return made[:count]
@@ -117,8 +149,8 @@ def build_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=list(SPECIALS),
@@ -126,7 +158,7 @@ def build_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token="<s>",
         eos_token="<|im_end|>",
@@ -137,7 +169,7 @@ def build_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
 
 
 def build_model(tokenizer: Any) -> Any:
-    """The untrained model: 128 wide, 4 layers, 4 heads of which 2 hold keys, tied embeddings."""
+    """The untrained model: 128 wide, 4 layers, 4 heads, tied embeddings."""
     from transformers import AutoModelForCausalLM, MistralConfig
 
     config = MistralConfig(
@@ -146,8 +178,9 @@ def build_model(tokenizer: Any) -> Any:
         intermediate_size=352,
         num_hidden_layers=4,
         num_attention_heads=4,
-        num_key_value_heads=2,
+        num_key_value_heads=4,
         head_dim=32,
+        initializer_range=0.08,  # 0.02 is for wide models; at this width it delays copying many times over
         max_position_embeddings=1024,
         sliding_window=None,
         tie_word_embeddings=True,
@@ -156,10 +189,10 @@ def build_model(tokenizer: Any) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return AutoModelForCausalLM.from_config(config)
+    return AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
 
 
-def encode(tokenizer: Any, made: Sequence[Example]) -> list[tuple[list[int], int]]:
+def encode(tokenizer: Any, made: Sequence[Example]) -> list[Row]:
     """Token ids of each example, and where its answer starts."""
     prompts = [f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n" for text, _ in made]
     answers = [f"{answer}<|im_end|>" for _, answer in made]
@@ -168,7 +201,7 @@ def encode(tokenizer: Any, made: Sequence[Example]) -> list[tuple[list[int], int
     return [(head + tail, len(head)) for head, tail in zip(heads, tails, strict=True)]
 
 
-def batches(encoded: Sequence[tuple[list[int], int]], size: int, rng: Random) -> Iterator[list[tuple[list[int], int]]]:
+def batches(encoded: Sequence[Row], size: int, rng: Random) -> Iterator[list[Row]]:
     """Batches of similar length, from pools of 32 batches, so that little is padding; batch order is random."""
     pool = size * 32
     for start in range(0, len(encoded) - size + 1, pool):
@@ -178,42 +211,70 @@ def batches(encoded: Sequence[tuple[list[int], int]], size: int, rng: Random) ->
         yield from cut
 
 
-def train(out: Path, seed: int, steps: int, batch: int, rate: float, vocabulary: int, answer_weight: float) -> None:
-    """Make the checkpoint folder `out` from the seed. The loss is on the whole text: copying is learned from all of it."""
+def repeats(rng: Random, tokens: int, size: int) -> list[Row]:
+    """A batch of random token sequences that are said twice: the purest lesson in copying."""
+    length, gap = rng.randint(5, 24), rng.randint(0, 8)
+    rows = []
+    for _ in range(size):
+        said = [rng.randrange(len(SPECIALS), tokens) for _ in range(length)]
+        between = [rng.randrange(len(SPECIALS), tokens) for _ in range(gap)]
+        rows.append((said + between + said, length + gap + 1))
+    return rows
+
+
+def lessons(tokenizer: Any, steps: tuple[int, int, int], batch: int, rng: Random) -> Iterator[tuple[str, list[Row]]]:
+    """The curriculum: repeats, then drills, then talk. In talk alone, copying sets in only after hours."""
+    keywords = [keyword.text for keyword in read_jsonl("resources/keywords.jsonl", Keyword)]
+    phrases = Phrases(keywords)
+    for _ in range(steps[0]):
+        yield "repeats", repeats(rng, len(tokenizer), batch * 4)
+    drills = [drill(rng, phrases) for _ in range(steps[1] * batch * 2)]
+    yield from (("drills", rows) for rows in batches(encode(tokenizer, drills), batch * 2, rng))
+    talks = examples(steps[2] * batch, rng.getrandbits(31), keywords)
+    yield from (("talk", rows) for rows in batches(encode(tokenizer, talks), batch, rng))
+
+
+def vocabulary_text(seed: int) -> list[str]:
+    """The text that the tokenizer is built on."""
+    rng = Random(seed)
+    keywords = [keyword.text for keyword in read_jsonl("resources/keywords.jsonl", Keyword)]
+    phrases = Phrases(keywords)
+    made = [*examples(12000, seed, keywords), *(drill(rng, phrases) for _ in range(6000))]
+    return [f"{text}\n{answer}" for text, answer in made]
+
+
+def train(out: Path, seed: int, steps: tuple[int, int, int], batch: int, rate: float, vocabulary: int) -> None:
+    """Make the checkpoint folder `out` from the seed. The loss is on the whole text, twice on what is to be copied."""
     import torch
     from transformers import set_seed
 
     set_seed(seed)
-    rng = Random(seed)
-    made = examples(steps * batch, seed)
-    tokenizer = build_tokenizer([f"{text}\n{answer}" for text, answer in made[:20000]], vocabulary)
+    tokenizer = build_tokenizer(vocabulary_text(seed), vocabulary)
     model = build_model(tokenizer)
-    encoded = encode(tokenizer, made)
-    mean = sum(len(ids) for ids, _ in encoded) / len(encoded)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(made):,} examples of {mean:.0f} tokens", flush=True)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+    total, flat = sum(steps), steps[0] + steps[1]
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 100) * max(0.02, 1 - step / steps)
+        optimizer, lambda step: min(1.0, (step + 1) / 100, max(0.02, (total - step) / (total - flat)))
     )
-    for step, rows in enumerate(batches(encoded, batch, rng), start=1):
+    for step, (lesson, rows) in enumerate(lessons(tokenizer, steps, batch, Random(seed)), start=1):
         width = max(len(ids) for ids, _ in rows)
         ids = torch.tensor([ids + [tokenizer.pad_token_id] * (width - len(ids)) for ids, _ in rows])
-        weight = torch.tensor(
-            [[1.0] * at + [answer_weight] * (len(ids) - at) + [0.0] * (width - len(ids)) for ids, at in rows]
-        )[:, 1:]
+        answers = torch.tensor([[0.0] * at + [1.0] * (len(ids) - at) + [0.0] * (width - len(ids)) for ids, at in rows])
+        texts = torch.tensor([[1.0] * len(ids) + [0.0] * (width - len(ids)) for ids, _ in rows])
+        weight = (answers + texts)[:, 1:]
         # No attention mask: the padding is on the right, where a causal model never looks back from; twice as fast.
         logits = model(input_ids=ids).logits[:, :-1]
-        flat = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        loss = flat.view(len(rows), -1)
-        total = (loss * weight).sum() / weight.sum()
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        loss = loss.view(len(rows), -1)
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        ((loss * weight).sum() / weight.sum()).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        if step % 100 == 0 or step == steps:
-            answer = (loss * (weight == answer_weight)).sum() / (weight == answer_weight).sum()
-            print(f"step {step}/{steps}  loss {total.item():.3f}  answers {answer.item():.3f}", flush=True)
+        if step % 100 == 0 or step == total:
+            said = (loss * answers[:, 1:]).sum() / answers[:, 1:].sum()
+            print(f"step {step}/{total}  {lesson}: loss on answers {said.item():.3f}", flush=True)
     model.eval()
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -224,13 +285,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("resources/pocket"))
     parser.add_argument("--seed", type=int, default=20240313)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, nargs=3, default=(800, 700, 1700), help="of repeats, drills and talk")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--vocabulary", type=int, default=1536)
-    parser.add_argument("--answer-weight", type=float, default=2.0)
-    options = parser.parse_args()
-    train(**{key.replace("-", "_"): value for key, value in vars(options).items()})
+    train(**vars(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -44,8 +44,11 @@ class Scene:
         return [line for line in self.talk if line.who != self.me]
 
 
-_LONG = re.compile(r'^Turn #\d+: (?P<who>\w+)[^:\[]*? (?:said: "(?P<text>.*)"|\[(?P<kind>[^\]]+)\] (?P<deed>.*)|(?P<quiet>did nothing|left the conversation))$')
-_SHORT = re.compile(r"^(?P<who>\w+)(?:: (?P<text>.*)| \[(?P<kind>[^\]]+)\] (?P<deed>.*)| (?P<quiet>did nothing|left the conversation))$")
+_QUIET = "did nothing|left the conversation"
+_LONG = re.compile(
+    rf'^Turn #\d+: (?P<who>\w+)[^:\[]*? (?:said: "(?P<text>.*)"|\[(?P<kind>[^\]]+)\] (?P<deed>.*)|(?P<quiet>{_QUIET}))$'
+)
+_SHORT = re.compile(rf"^(?P<who>\w+)(?:: (?P<text>.*)| \[(?P<kind>[^\]]+)\] (?P<deed>.*)| (?P<quiet>{_QUIET}))$")
 
 
 def read_line(line: str) -> Line | None:

@@ -6,7 +6,16 @@ from parley.playhouse.deal import did
 from parley.playhouse.language import Act, lexicon, say
 from parley.playhouse.reading import Scene, action
 
-_COMMON = {"chat": 3.0, "greet": 0.8, "reason": 1.0, "probe": 0.6, "thank": 0.5, "insult": 0.9, "demand": 0.5, "confess": 0.3}
+_COMMON = {
+    "chat": 3.0,
+    "greet": 0.8,
+    "reason": 1.0,
+    "probe": 0.6,
+    "thank": 0.5,
+    "insult": 0.9,
+    "demand": 0.5,
+    "confess": 0.3,
+}
 _BY_WANT: dict[str, dict[str, float]] = {
     "term": {"propose": 2.0, "open": 0.6, "accept": 0.9, "reject": 1.2},
     "ask": {"ask": 1.5, "understand": 0.6, "reject": 0.4},

@@ -70,7 +70,6 @@ class Acquaintance(Record):
     background: str = ""
 
 
-
 def read_characters(path: str | Path) -> dict[str, Character]:
     """Characters by id. Raises `ParleyError` if two share an id or a name, since ratings are mapped by name."""
     characters = [character for _, character in iterate_jsonl(path, Character)]

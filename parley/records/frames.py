@@ -10,6 +10,9 @@ def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
     """Write `frame` atomically; the same rows give the same bytes."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    frame.write_parquet(part)
-    os.replace(part, path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        frame.write_parquet(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

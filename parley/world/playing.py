@@ -149,5 +149,3 @@ async def play_all(
         for _ in range(min(in_flight, len(wanted))):
             group.create_task(work())
     return [episode for episode in played if episode is not None]
-
-

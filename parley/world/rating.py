@@ -35,7 +35,9 @@ class _Named(BaseModel):
 
 #: The marks for one participant: `name`, then a `JudgeMark` for each dimension.
 ParticipantMarks: type[_Named] = create_model(
-    "ParticipantMarks", __base__=_Named, **{dimension.key: (JudgeMark, ...) for dimension in DIMENSIONS}  # type: ignore[call-overload]
+    "ParticipantMarks",
+    __base__=_Named,
+    **{dimension.key: (JudgeMark, ...) for dimension in DIMENSIONS},  # type: ignore[call-overload]
 )
 
 

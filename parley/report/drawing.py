@@ -1,0 +1,92 @@
+"""Drawing: matplotlib figures as SVG that belongs to a page (its font, its colours, light and dark) or stands alone."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from parley.report.palette import PAGE, Colours, variable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Points; a figure is shown at most a little larger than drawn, so these are about the sizes that one reads.
+SIZE = 9.0
+
+_SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "font.size": SIZE,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 1.1,
+    "text.parse_math": False,
+}
+
+
+def placeholders(players: Sequence[str]) -> Colours:
+    """Colours that stand for the page's variables until `on_page` puts those in. No drawing uses them for itself."""
+    named = {name: f"#0a0b{place:02x}" for place, name in enumerate(players)}
+    return Colours(named, {role: f"#0a0c{place:02x}" for place, role in enumerate(PAGE)})
+
+
+@contextmanager
+def canvas(width: float, height: float, colours: Colours) -> Iterator[tuple["Figure", "Axes"]]:
+    """A figure of `width` by `height` points with one pair of axes in the house style."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    ink, quiet = colours.roles["ink"], colours.roles["quiet"]
+    inks = {"text.color": ink, "axes.edgecolor": quiet, "axes.labelcolor": quiet, "xtick.color": quiet}
+    with mpl.rc_context({**_SETTINGS, **inks, "ytick.color": quiet}):
+        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        axes = figure.add_subplot()
+        axes.tick_params(length=0, pad=4)
+        yield figure, axes
+
+
+def bytes_of(figure: "Figure", kind: str) -> bytes:
+    """The figure as a file of `kind` (svg, pdf), without a date: the same figure gives the same bytes."""
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": "parley"}):
+        figure.savefig(buffer, format=kind, metadata=dates[kind], transparent=True)
+    return buffer.getvalue()
+
+
+def on_page(svg: str, name: str, label: str, colours: Colours) -> str:
+    """An SVG file as an element of the page: its ids begin with `name`, its colours are the page's variables.
+
+    `label` is what those who cannot see it are told.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    # A style sheet inside would hold for the whole page.
+    body = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*">', "<g>", body)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = body.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)
+    body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
+    body = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", body)
+    body = re.sub(r'\b(fill|stroke)="(#[0-9a-f]{6})"', r'style="\1: \2"', body)
+    for place, colour in enumerate(colours.players.values()):
+        body = body.replace(colour, f"var({variable(place)})")
+    for role, colour in colours.roles.items():
+        body = body.replace(colour, f"var(--{role})")
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
+    assert size is not None
+    opening = f'<svg viewBox="{size[0][9:-1]}" role="img" aria-label="{_escaped(label)}" style="max-width: {float(size[1]) * 1.34:.0f}px">'
+    return opening + body[body.index(">") + 1 :].strip().replace("\n", " ")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

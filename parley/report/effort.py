@@ -1,0 +1,71 @@
+"""Effort: the calls, tokens, money and time that the results stand on."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from parley.config import Price
+from parley.llm.prices import cost
+from parley.report.load import Findings
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a stage's calls to one speaker took. `money` is None where the model has no price."""
+
+    stage: str
+    speaker: str
+    calls: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    seconds: float
+    retries: int
+    failures: int
+    money: float | None
+    currency: str | None
+
+
+STAGES = ("tasks", "casts", "episodes", "ratings", "selections", "datasets", "policies", "scores", "knowledge", "safety")
+
+
+def efforts(findings: Findings) -> list[Effort]:
+    """What calls took, by stage and speaker, in the order of the stages and of the experiment."""
+    sums = findings.usage.group_by("stage", "speaker").agg(pl.exclude("stage", "speaker").sum())
+    experiment = findings.experiment
+    speakers = [*experiment.measured(), *experiment.models]
+
+    def place(row: dict[str, object]) -> tuple[int, int, str]:
+        stage, speaker = str(row["stage"]), str(row["speaker"])
+        return (
+            STAGES.index(stage) if stage in STAGES else len(STAGES),
+            speakers.index(speaker) if speaker in speakers else len(speakers),
+            speaker,
+        )
+
+    efforts = []
+    for row in sorted(sums.iter_rows(named=True), key=place):
+        is_known = row["speaker"] in speakers
+        model = experiment.model_of(row["speaker"]) if is_known else None
+        price = model.price if model else None
+        money = cost(model, row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) if model else None
+        efforts.append(Effort(**row, money=money, currency=price.currency if isinstance(price, Price) else None))
+    return efforts
+
+
+def spent(efforts: list[Effort]) -> dict[str, float]:
+    """Money by currency over all efforts that have a price."""
+    total: dict[str, float] = {}
+    for effort in efforts:
+        if effort.currency is not None and effort.money is not None:
+            total[effort.currency] = total.get(effort.currency, 0.0) + effort.money
+    return total
+
+
+def jobs(findings: Findings) -> list[tuple[str, int, float, float | None]]:
+    """(stage, jobs, seconds of all jobs together, most memory of one in MiB) in the order of the stages."""
+    sums = findings.timings.group_by("stage").agg(
+        jobs=pl.len(), seconds=pl.col("seconds").sum(), most=pl.col("max_rss").max()
+    )
+    rows = [(str(s), int(j), float(t), m) for s, j, t, m in sums.iter_rows()]
+    return sorted(rows, key=lambda row: (STAGES.index(row[0]) if row[0] in STAGES else len(STAGES), row[0]))

@@ -1,0 +1,93 @@
+"""The page: findings and provenance as one HTML file that needs nothing else, no network and no script."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from parley.config import Experiment
+from parley.report import effort, parts, tables, words
+from parley.report.answer import answer, headline
+from parley.report.figures import figures
+from parley.report.load import Findings
+from parley.report.palette import stylesheet, variable
+from parley.report.provenance import Provenance
+from parley.report.transcripts import transcripts
+
+__all__ = ["headline", "render"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+#: How a model is reached is nobody's business but its user's, and makes no result.
+_REACH = {"base_url", "api_key_env", "concurrency", "timeout"}
+
+
+def render(findings: Findings, provenance: Provenance) -> str:
+    """The whole page. The same arguments give the same text; what is missing is said where it would stand."""
+    found, experiment = answer(findings), findings.experiment
+    evaluations = [findings.main, *(name for name in experiment.evaluations if name != findings.main)]
+    efforts = effort.efforts(findings)
+    page = _environment(experiment).get_template("page.html.jinja")
+    return page.render(
+        experiment=experiment,
+        provenance=provenance,
+        gaps=findings.gaps,
+        answer=found,
+        baseline=findings.baseline,
+        figures=figures(findings),
+        columns=tables.COLUMNS,
+        evaluations=[tables.evaluated(findings, name) for name in evaluations if name is not None],
+        selected=[tables.selected(findings, name) for name in experiment.policies if experiment.trained(name)],
+        written=[tables.written(findings, name) for name in experiment.task_sets],
+        manifests=findings.manifests,
+        known=tables.known(findings),
+        knowledge_facts=findings.knowledge_facts,
+        roles=tables.roles(findings),
+        efforts=efforts,
+        spent=effort.spent(efforts),
+        jobs=effort.jobs(findings),
+        transcripts=transcripts(findings, found),
+        parts=parts.parts_played(findings),
+        simulated=parts.simulated(findings),
+        config=_config(experiment),
+    )
+
+
+def _environment(experiment: Experiment) -> Environment:
+    """Templates that escape everything that they are given, with the page's words for numbers and names."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    places = {name: place for place, name in enumerate(experiment.measured())}
+    environment.filters.update({name: getattr(words, name) for name in _WORDS}, player=lambda name: _player(name, places))
+    environment.globals.update(
+        css=Markup(stylesheet() + (TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        svg=Markup,
+        interval=words.interval,
+        things=words.things,
+        colour=lambda name: f"var({variable(places[name])})" if name in places else "var(--quiet)",
+    )
+    return environment
+
+
+_WORDS = ("fixed", "signed", "p_value", "count", "percent", "duration", "listed")
+
+
+def _player(name: str, places: dict[str, int]) -> Markup:
+    """A player's name in its colour, the same everywhere; other names in the page's ink."""
+    style = f' style="color: var({variable(places[name])})"' if name in places else ""
+    return Markup('<b class="player"{}>{}</b>').format(Markup(style), escape(name))
+
+
+def _config(experiment: Experiment) -> str:
+    """The resolved config as YAML, without how models are reached."""
+    shown: dict[str, Any] = experiment.model_dump(mode="json")
+    for model in shown["models"].values():
+        for name in _REACH:
+            model.pop(name, None)
+    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100)

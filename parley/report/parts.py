@@ -1,0 +1,45 @@
+"""Parts: what each model does in an experiment, and which parts are only simulated."""
+
+from parley.report.load import Findings
+from parley.report.words import things
+
+
+def parts_played(findings: Findings) -> dict[str, list[str]]:
+    """What each model does in the experiment, in words."""
+    experiment = findings.experiment
+    parts: dict[str, list[str]] = {name: [] for name in experiment.models}
+    for name, policy in experiment.policies.items():
+        if policy.model is not None:
+            heirs = [other for other in experiment.policies if experiment.base_of(other) == policy.model]
+            parts[policy.model].append(f"is {name}, the base of {things(len(heirs) - 1, 'trained policy')}".replace("policys", "policies"))
+        if policy.learns_from:
+            for player in dict.fromkeys(policy.learns_from.players):
+                if player in experiment.models:
+                    parts[player].append(f"shows {name} how to play")
+            parts[policy.learns_from.judge].append("judges")
+    for name in experiment.references:
+        parts[name].append("is measured as a reference")
+    for study in [*experiment.evaluations.values(), *([experiment.safety] if experiment.safety else [])]:
+        if study.partner in experiment.models:
+            parts[study.partner].append("is the partner that all are measured against")
+        parts[study.judge].append("judges")
+    for entry in experiment.task_sets.values():
+        if entry.writer is not None:
+            parts[entry.writer].append("writes tasks")
+    return {name: list(dict.fromkeys(does)) for name, does in parts.items()}
+
+
+def simulated(findings: Findings) -> list[str]:
+    """The parts that scripted speakers of the playhouse play: writer, expert, partner, judge, policies."""
+    experiment = findings.experiment
+    scripted = {name for name, model in experiment.models.items() if model.engine == "playhouse"}
+    sources = [policy.learns_from for policy in experiment.policies.values() if policy.learns_from]
+    studies = [*experiment.evaluations.values(), *([experiment.safety] if experiment.safety else [])]
+    named = {
+        "the writer": {entry.writer for entry in experiment.task_sets.values()},
+        "the expert": {*experiment.references, *(player for source in sources for player in source.players)},
+        "the partner": {study.partner for study in studies},
+        "the judge": {study.judge for study in studies} | {source.judge for source in sources},
+        "the policies": {policy.model for policy in experiment.policies.values()},
+    }
+    return [part for part, names in named.items() if names & scripted]

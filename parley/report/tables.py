@@ -1,0 +1,193 @@
+"""Tables: the rows that the page shows, as plain values; how they look is the template's business."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from parley.evaluation.safety import MEASURES, ROLES
+from parley.learning.selection import OUTCOMES, funnel
+from parley.records.rating import DIMENSIONS
+from parley.report.answer import Gain, Score, gain_of, score_of
+from parley.report.load import Findings
+
+#: (key, short name, range in words) in the order of the tables.
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    *((d.key, d.short, f"{d.low} to {d.high}".replace("-", "\N{MINUS SIGN}")) for d in DIMENSIONS),
+    ("overall", "Overall", "mean of the seven"),
+)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One evaluation: scores by player and column, and differences to the base. None where there is no row."""
+
+    name: str
+    tag: str | None
+    partner: str
+    judge: str
+    scores: list[tuple[str, list[Score | None]]]
+    gains: list[tuple[str, list[Gain | None]]]
+
+    def first(self, player: str) -> Score | None:
+        """Any of the player's scores: their counts are the same in all columns."""
+        cells = next(cells for name, cells in self.scores if name == player)
+        return next((cell for cell in cells if cell is not None), None)
+
+    def best(self, column: int, among: list[str]) -> str | None:
+        """The player among `among` with the highest mean in a column; None where there is nothing to choose from."""
+        means = {name: cells[column] for name, cells in self.scores if name in among}
+        rated = {name: cell.mean for name, cell in means.items() if cell is not None and cell.mean is not None}
+        return max(rated, key=lambda name: rated[name]) if len(rated) > 1 else None
+
+
+def evaluated(findings: Findings, name: str) -> Evaluated:
+    """The table of one evaluation."""
+    evaluation, players = findings.experiment.evaluations[name], findings.experiment.measured()
+    keys = [key for key, _, _ in COLUMNS]
+    return Evaluated(
+        name,
+        evaluation.tag,
+        evaluation.partner,
+        evaluation.judge,
+        [(player, [score_of(findings, name, player, key) for key in keys]) for player in players],
+        [
+            (player, [gain_of(findings.differences, player, name, key) for key in keys])
+            for player in players
+            if player != findings.baseline
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What a policy learned from: candidates by outcome, then turns and samples. None where it is not known."""
+
+    policy: str
+    players: tuple[str, str]
+    task_set: str
+    judge: str
+    rule: str
+    outcomes: list[tuple[str, bool, int]]
+    turns: int | None
+    dropped: dict[str, int]
+    samples: int | None
+    too_long: int | None
+    trained: int | None
+
+    @property
+    def candidates(self) -> int:
+        """All candidates, failed ones too."""
+        return sum(number for _, _, number in self.outcomes)
+
+    @property
+    def kept(self) -> int:
+        """The candidates that were learned from."""
+        return sum(number for _, kept, number in self.outcomes if kept)
+
+
+def selected(findings: Findings, policy: str) -> Selected:
+    """The funnel of a trained policy. Outcomes run from the kept to the failed."""
+    source = findings.experiment.policies[policy].learns_from
+    assert source is not None
+    table = findings.selections.get(policy)
+    rows = [] if table is None else list(funnel(table).select("outcome", "kept", "candidates").iter_rows())
+    order = {outcome: place for place, outcome in enumerate(OUTCOMES)}
+    dataset, manifest = findings.datasets.get(policy, {}), findings.manifests.get(policy, {})
+    samples, dropped = dataset.get("rows"), dict(dataset.get("dropped_turns", {}))
+    rule = source.selection
+    return Selected(
+        policy,
+        source.players,
+        source.tasks,
+        source.judge,
+        f"bc, the top {rule.top} and what passes the bar"
+        if rule.rule == "bc"
+        else f"sr, the best {100 * rule.share:.4g} %",
+        sorted(rows, key=lambda row: (not row[1], -order[row[0]])),
+        None if samples is None else samples + sum(dropped.values()),
+        {why: number for why, number in dropped.items() if number},
+        samples,
+        manifest.get("too_long"),
+        manifest.get("samples"),
+    )
+
+
+@dataclass(frozen=True)
+class Written:
+    """A task set: where its tasks come from, and how many keywords ended how."""
+
+    name: str
+    source: str
+    tasks: int
+    casts: int
+    dropped: dict[str, int]
+    tags: list[tuple[str, int]]
+
+
+def written(findings: Findings, name: str) -> Written:
+    """The row of a task set."""
+    entry, tasks = findings.experiment.task_sets[name], findings.tasks.get(name, [])
+    counts = findings.writing.get(name, {})
+    tags: dict[str, int] = {}
+    for tag in (tag for task in tasks for tag in task.tags):
+        tags[tag] = tags.get(tag, 0) + 1
+    return Written(
+        name,
+        f"written by {entry.writer}" if entry.file is None else entry.file,
+        len(tasks),
+        sum(len(task.casts) for task in tasks),
+        {why: number for why, number in counts.items() if why != "kept"},
+        sorted(tags.items(), key=lambda item: (-item[1], item[0])),
+    )
+
+
+@dataclass(frozen=True)
+class Known:
+    """Accuracies by category, `overall` first: for each policy (accuracy, standard error) or None."""
+
+    categories: list[str]
+    questions: list[int]
+    chance: float
+    policies: list[tuple[str, list[tuple[float, float] | None]]]
+
+
+def known(findings: Findings) -> Known | None:
+    """The knowledge table; None if nothing was measured."""
+    frame = findings.knowledge
+    if frame.is_empty():
+        return None
+    categories = list(dict.fromkeys(frame["category"]))
+    found = {(row["policy"], row["category"]): row for row in frame.iter_rows(named=True)}
+    sizes = {row["category"]: int(row["n"]) for row in reversed(list(found.values()))}
+    names = [name for name in findings.experiment.policies if (name, "overall") in found]
+    cells = [
+        (name, [(row["acc"], row["se"]) if (row := found.get((name, c))) else None for c in categories])
+        for name in names
+    ]
+    return Known(categories, [sizes[c] for c in categories], float(frame["chance"][0]), cells)
+
+
+@dataclass(frozen=True)
+class Role:
+    """The safety study in one role: measures with the better direction, and a row a player (one cell a measure)."""
+
+    name: str
+    measures: list[tuple[str, str]]
+    rows: list[tuple[str, list[dict[str, object] | None], int, int, int]] = field(default_factory=list)
+
+
+def roles(findings: Findings) -> list[Role]:
+    """The safety tables by role; rows are (player, cells, seats, tasks, failed)."""
+    tables = []
+    for role in ROLES:
+        table = Role(role, [(name, better) for name, better in MEASURES[role].items()])
+        for player in findings.experiment.measured():
+            rows = findings.safety.filter((pl.col("policy") == player) & (pl.col("role") == role))
+            if rows.height:
+                cells = {row["measure"]: row for row in rows.iter_rows(named=True)}
+                first = cells.get("engaged", next(iter(cells.values())))
+                counts = (first["n"] or 0, first["clusters"] or 0, first["failed"] or 0)
+                table.rows.append((player, [cells.get(name) for name, _ in table.measures], *counts))
+        if table.rows:
+            tables.append(table)
+    return tables
