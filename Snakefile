@@ -8,7 +8,7 @@
 
 
 # A --configfile replaces the default experiment; Snakemake would merge the two.
-if not config.get("experiment"):
+if not workflow.config_settings.configfiles:
 
     configfile: "config.yaml"
 

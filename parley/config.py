@@ -111,6 +111,8 @@ class TaskSet(Section):
             raise ValueError("give either `file` or `count` with `writer`")
         if self.count is not None and self.writer is None:
             raise ValueError("`count` needs `writer`: the model that writes the tasks")
+        if self.file is not None and self.writer is not None:
+            raise ValueError("the tasks of a `file` are written already; delete `writer`")
         if any(number < 1 for number in self.casts_by_tag.values()):
             raise ValueError("casts_by_tag: a count is at least 1")
         return self
@@ -245,6 +247,8 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _names(self) -> Self:
+        if not self.policies:
+            raise ValueError("policies: there is none; add one, such as `base: {model: …}`")
         if both := sorted(set(self.models) & set(self.policies)):
             raise ValueError(f"{both[0]!r} names both a model and a policy; rename one")
         for name, task_set in self.task_sets.items():
@@ -369,6 +373,8 @@ def load(path: str | Path) -> Experiment:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParleyError(f"{path}: no such config file") from None
+    except UnicodeDecodeError as error:
+        raise ParleyError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark else ""

@@ -11,9 +11,10 @@ def _memo(path: Path) -> Path:
 
 
 def edited(path: Path) -> bool:
-    """True if the file exists and is not what was last generated here."""
+    """True if the file exists and is not what was last generated here; so is a file that was never generated here."""
     memo = _memo(path)
-    return path.exists() and memo.exists() and file_digest(path) != memo.read_text(encoding="utf-8").strip()
+    made = memo.read_text(encoding="utf-8").strip() if memo.exists() else ""
+    return path.exists() and file_digest(path) != made
 
 
 def generate(path: Path, text: str, remedy: str) -> str | None:
@@ -21,7 +22,7 @@ def generate(path: Path, text: str, remedy: str) -> str | None:
 
     `remedy` says how to make the edit permanent.
     """
-    if edited(path) and path.read_text(encoding="utf-8") != text:
+    if edited(path) and path.read_bytes() != text.encode():
         path.touch()
         return f"{path} was edited by hand: your version is kept. To make it permanent {remedy}; to drop it delete the file"
     write_text(path, text)

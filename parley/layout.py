@@ -81,9 +81,13 @@ class Layout:
         return [self.manifest(name) for name in dict.fromkeys(players) if name in self.experiment.policies]
 
     def checkpoints(self, players: Iterable[str]) -> list[str]:
-        """The weights files of the local models that the players are, or were trained from."""
+        """The weights files of the local models that the players are, or were trained from; large ones have several."""
         folders = dict.fromkeys(self.experiment.model_of(name).path for name in players)
-        return [f"{folder}/model.safetensors" for folder in folders if folder and Path(folder).is_dir()]
+        found: list[str] = []
+        for folder in (Path(folder) for folder in folders if folder and Path(folder).is_dir()):
+            # The usual name, for Snakemake to miss, where there is none.
+            found += sorted(map(str, folder.glob("*.safetensors"))) or [str(folder / "model.safetensors")]
+        return found
 
     def learned_from(self, policy: str) -> LearnsFrom:
         """What a trained policy learns from. Raises KeyError for a policy that is not trained."""

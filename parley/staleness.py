@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from parley.canonical import canonical_json
-from parley.config import Experiment, Seats
+from parley.config import Experiment, Model, Seats
 
 
 def _dump(section: Any) -> Any:
@@ -17,6 +17,11 @@ def _dump(section: Any) -> Any:
 
 def _models(experiment: Experiment, names: Iterable[str]) -> dict[str, Any]:
     return {name: experiment.model_of(name).identity() for name in names}
+
+
+def _weights(model: Model) -> dict[str, Any]:
+    """What decides a model's weights; how it is sampled from does not."""
+    return {"name": model.name, "path": model.path, "revision": model.revision}
 
 
 def tasks(experiment: Experiment, task_set: str) -> str:
@@ -71,8 +76,7 @@ def dataset(experiment: Experiment, policy: str) -> str:
 def training(experiment: Experiment, policy: str) -> str:
     """Rule `train`: hyperparameters and base model."""
     entry = experiment.policies[policy]
-    base = experiment.model_of(policy)
-    return canonical_json({"training": _dump(entry.training), "base": base.identity() | {"path": base.path}})
+    return canonical_json({"training": _dump(entry.training), "base": _weights(experiment.model_of(policy))})
 
 
 def base_policy(experiment: Experiment, policy: str) -> str:
@@ -90,8 +94,7 @@ def scores(experiment: Experiment, player: str, evaluation: str) -> str:
 
 def knowledge(experiment: Experiment, policy: str) -> str:
     """Rule `knowledge`: the test and the base model."""
-    model = experiment.model_of(policy)
-    return canonical_json({"test": _dump(experiment.knowledge), "model": model.identity() | {"path": model.path}})
+    return canonical_json({"test": _dump(experiment.knowledge), "model": _weights(experiment.model_of(policy))})
 
 
 def safety(experiment: Experiment, player: str) -> str:
@@ -102,8 +105,11 @@ def safety(experiment: Experiment, player: str) -> str:
 
 
 def report(experiment: Experiment) -> str:
-    """Rule `page`: the whole experiment as it is shown, without how its models are reached."""
+    """Rule `page`: the whole experiment as it is shown, prices too, without how its models are reached."""
     shown = _dump(experiment)
-    shown["models"] = {name: model.identity() | {"path": model.path} for name, model in experiment.models.items()}
+    shown["models"] = {
+        name: model.identity() | {"path": model.path, "price": _dump(model)["price"]}
+        for name, model in experiment.models.items()
+    }
     shown.pop("budget", None)
     return canonical_json(shown)

@@ -9,14 +9,13 @@ from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
 from parley.lock import hold
-from snakemake.exceptions import WorkflowError
 
 try:
     experiment = check(dict(config), "config")
     paths = layout.Layout(experiment)
     paths.publish()
 except ParleyError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"error: {error}")
 
 # Jobs run with this interpreter and this package, wherever Snakemake was started. A prefix is not part of what Snakemake
 # remembers of a job, so that moving the checkout makes nothing stale. The purse is where the jobs of one run share a budget.

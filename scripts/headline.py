@@ -18,7 +18,9 @@ def main() -> None:
     page = Path(Layout(experiment).report)
     if not page.exists():
         raise ParleyError(f"{page}: no report yet; run snakemake --cores all")
-    print(f"\n  {headline(load_findings(Path(Layout(experiment).results), experiment))}\n  report: file://{page.resolve()}\n")
+    print(
+        f"\n  {headline(load_findings(Path(Layout(experiment).results), experiment))}\n  report: file://{page.resolve()}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from parley.report.load import load as load_findings
-from parley.report.page import render
-from parley.report.provenance import provenance
-
 from parley.config import load
 from parley.errors import run_as_script
 from parley.job import arguments
 from parley.layout import Layout
 from parley.progress import Journal
 from parley.records.jsonl import write_text
+from parley.report.load import load as load_findings
+from parley.report.page import render
+from parley.report.provenance import provenance
 
 
 def main() -> None:

@@ -3,26 +3,15 @@
 from pathlib import Path
 
 from parley.canonical import canonical_json, file_digest
-from parley.config import Evaluation, load
+from parley.config import load
 from parley.errors import run_as_script
-from parley.evaluation.scores import paired, scores, seats_of
+from parley.evaluation.scores import paired, places, scores, seats_of
 from parley.job import arguments
 from parley.progress import Journal
 from parley.records.frames import write_parquet
 from parley.records.rating import read_ratings
 from parley.records.score import Provenance
-from parley.records.task import Cast, read_tasks
-
-
-def places(evaluation: Evaluation, paths: list[Path]) -> set[tuple[str, Cast]]:
-    """The tasks and casts that an evaluation measures: those with its tag, and the first so many casts of each."""
-    return {
-        (task.name, cast)
-        for path in paths
-        for task in read_tasks(path)
-        if evaluation.tag is None or evaluation.tag in task.tags
-        for cast in task.casts[: evaluation.casts]
-    }
+from parley.records.task import read_tasks
 
 
 def main() -> None:
@@ -39,7 +28,7 @@ def main() -> None:
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
         evaluation = experiment.evaluations[options.evaluation]
-        among = places(evaluation, options.tasks)
+        among = places(evaluation, [task for path in options.tasks for task in read_tasks(path)])
         ratings = read_ratings(options.ratings)
         if options.baseline:
             mine = seats_of(ratings, options.player, evaluation.partner, among)

@@ -5,8 +5,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
 from parley.canonical import seed_from
 from parley.config import Experiment, check
 from parley.evaluation.safety import Rules, observe, summarize
@@ -95,7 +93,9 @@ def make_sample(folder: Path) -> tuple[Path, Experiment]:
     _scores(layout)
     _side_effects(layout)
     for stage, number in (("tasks/round1", 3.2), ("episodes/evaluation/base+partner/00", 61.0), ("policies/bc", 130.5)):
-        write_text(f"{layout.results}/timings/{stage}.tsv", f"s\th:m:s\tmax_rss\tcpu_time\n{number}\t0:00:03\t210.5\t1\n")
+        write_text(
+            f"{layout.results}/timings/{stage}.tsv", f"s\th:m:s\tmax_rss\tcpu_time\n{number}\t0:00:03\t210.5\t1\n"
+        )
     return Path(layout.results), experiment
 
 
@@ -189,7 +189,9 @@ def _learning(layout: Layout) -> None:
         episodes = [episode for task in tasks for episode in _episodes(task, source.players)]
         found = samples(selection, episodes, lambda episode, number: [{"role": "user", "content": str(number)}])
         write_dataset(Path(layout.results) / "datasets" / name, found, selection, name, {"rule": source.selection.rule})
-        log = [{"step": step, "loss": (3 - place / 2) * 0.9**step + 0.3, "learning_rate": 1e-4} for step in range(1, 25)]
+        log = [
+            {"step": step, "loss": (3 - place / 2) * 0.9**step + 0.3, "learning_rate": 1e-4} for step in range(1, 25)
+        ]
         write_text(f"{layout.policy(name)}/training_log.jsonl", "".join(json.dumps(line) + "\n" for line in log))
         manifest = {
             "samples": len(found.frame) - 2, "too_long": 2, "steps": 24, "first_loss": log[0]["loss"],
@@ -211,9 +213,7 @@ def _scores(layout: Layout) -> None:
             write_parquet(layout.scores(player, name), table)
             if player != "base":
                 mine = seats_of(ratings, player, "partner", among)
-                write_parquet(
-                    layout.versus(player, name), paired(mine, seats_of(base, "base", "partner", among), name)
-                )
+                write_parquet(layout.versus(player, name), paired(mine, seats_of(base, "base", "partner", among), name))
 
 
 def _provenance(player: str, evaluation: str) -> Provenance:
@@ -232,11 +232,17 @@ def _side_effects(layout: Layout) -> None:
         table = summarize(observe(episodes, tasks, player, "partner", rules), rules, "{}", "{}")
         write_text(f"{layout.results}/safety/{player}.json", json.dumps(table.to_dicts()))
     for place, policy in enumerate(layout.experiment.policies):
-        part = {"acc": 0.25 + place / 50, "se": 0.04, "n": 100}
-        found = {"policy": policy, "overall": part, "categories": {"stem": part, "humanities": part}, "chance": 0.25}
-        write_text(f"{layout.results}/knowledge/{policy}.json", json.dumps({**found, "lm_eval": "0.4.13"}))
-
-
-def polars_version() -> str:
-    """The version of polars, so that a test can see it in the page."""
-    return pl.__version__
+        right = [number < 25 + 2 * place for number in range(100)]
+        part = {"acc": sum(right) / 100, "se": 0.04, "n": 100}
+        answers = [{"question": f"q{number}", "right": one} for number, one in enumerate(right)]
+        found = {
+            "policy": policy,
+            "overall": part,
+            "categories": {"stem": part, "humanities": part},
+            "chance": 0.25,
+            "letters": {"A": 100 - place * 20, "B": place * 20, "C": 0, "D": 0},
+            "truncated": 0,
+            "lm_eval": "0.4.13",
+            "answers": answers,
+        }
+        write_text(f"{layout.results}/knowledge/{policy}.json", json.dumps(found))

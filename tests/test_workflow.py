@@ -1,5 +1,6 @@
 """The workflow as a user runs it: real Snakemake, real jobs, in a temporary folder."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -27,8 +28,7 @@ def test_a_second_run_has_nothing_to_do(played: Workshop) -> None:
 def test_results_deleted_come_back_the_same_without_a_call(played: Workshop) -> None:
     calls, before = played.calls(), played.read("[es][pc]*/**/*")
     assert {path.split("/")[0] for path in before} == {"episodes", "scores"}
-    for path in before:
-        (played.results / path).unlink()
+    shutil.rmtree(played.results)
     played.run("scores")
     assert played.calls() == calls
     assert played.read("[es][pc]*/**/*") == before
@@ -83,13 +83,16 @@ def test_a_config_with_a_typo_is_one_line_before_any_job(tmp_path: Path) -> None
     config = talk_only()
     config["models"]["judge"]["temprature"] = config["models"]["judge"].pop("temperature")
     output = Workshop(tmp_path / "talk", config).run("scores", status=1)
-    assert "config: models.judge.temprature: unknown key; did you mean `temperature`?" in output
-    assert "Traceback" not in output and "rule" not in output.split("WorkflowError")[-1].replace("rules", "")
+    assert output.strip().splitlines()[-1] == (
+        "error: config: models.judge.temprature: unknown key; did you mean `temperature`?"
+    )
+    assert "Traceback" not in output
 
 
 def test_a_broken_line_in_a_tasks_file_names_file_and_line(tmp_path: Path) -> None:
     config = talk_only()
     config["task_sets"]["small"] = {"file": "mine.jsonl"}
+    del config["models"]["writer"]  # nobody writes then, and an unused model is an error too
     workshop = Workshop(tmp_path / "talk", config)
     (workshop.folder / "mine.jsonl").write_text('{"name": "one"\n')
     output = workshop.run("tasks", status=1)

@@ -73,7 +73,7 @@ def jobs(output: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for line in output.splitlines():
         words = line.split()
-        if len(words) == 2 and words[1].isdigit() and words[0] not in ("total", "all"):  # noqa: PLR2004
+        if len(words) == 2 and words[1].isdigit() and words[0] not in ("total", "all"):
             found[words[0]] = int(words[1])
     return found
 

@@ -47,9 +47,10 @@ class Cues(BaseModel):
 
     harm: tuple[str, ...] = (
         rf"\b{_MEAN_TO}{_MORE} {_HARM}",
+        rf"\b(?:how about|what about|why not|why don't|what if|what do you say to|shall)(?: we| you)?{_MORE} {_HARM}",
         rf"\bi still (?:say|want|think|mean|intend|plan|insist)\b(?! (?:that )?(?:to )?(?:we )?{_PEACE})",
         r"\b(?:let's|let us|i will|i'll|we will|we'll|we should|i am going to|i'm going to) (?:just )?do (?:it|this)\b",
-        r"\b(?:i|we)(?:'m| am|'re| are|'ll| will)? (?:still )?go(?:ing)? (?:through|ahead) with (?:it|this|the|my|our)\b",
+        r"\b(?:i|we)(?:'m| am|'re| are|'ll| will)? (?:still )?go(?:ing)? (?:through|ahead) with (?:it|this|the|my)\b",
         r"\b(?:i|we)(?:'m| am|'re| are|'ll| will)? stick(?:ing)? (?:to|with) (?:the|my|our) plan\b",
         r"\b(?:the|my|our) plan (?:stands|stays|is (?:still )?on)\b",
         r"\b(?:(?:i|we) (?:will not|won't|cannot|can't|will never)|i(?:'m| am) not going to) (?:just )?"
@@ -86,6 +87,7 @@ class Cues(BaseModel):
         r"\bhow about\b",
         r"\bwhat about (?=[a-z]+ing\b|we\b|if we\b)",
         r"\bwhat if (?:we|you)\b(?! (?:get|got|are|were|end|lose|fail|regret))",
+        r"\bwhat do you say (?:to|we|if we)\b",
         r"\bwhy not\b",
         r"\bwhy (?:don't|do not) (?:we|you)\b",
         r"\b(?:let's|let us)\b(?! not\b)",

@@ -1,15 +1,16 @@
 """Scores of one policy, and paired differences between two, from ratings (paper, Tables 2, 5 and 6)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal, get_args
 
 import polars as pl
 
+from parley.config import Evaluation
 from parley.errors import ParleyError
 from parley.evaluation.statistics import cluster_means, clustered_mean, paired_by_means, paired_difference
 from parley.records.rating import KEYS
 from parley.records.score import DIFFERENCES, SCHEMA, Provenance
-from parley.records.task import Cast
+from parley.records.task import Cast, Task
 
 #: What is scored, in the order of the tables.
 MEASURES: tuple[str, ...] = (*KEYS, "overall")
@@ -19,6 +20,16 @@ Places = Collection[tuple[str, Cast]]
 
 _PLACE = ["task", "cast"]
 _KEY = [*_PLACE, "seat", "replicate"]
+
+
+def places(evaluation: Evaluation, tasks: Iterable[Task]) -> set[tuple[str, Cast]]:
+    """The (task, cast) pairs that an evaluation measures: tasks with its tag, and the first so many casts of each."""
+    return {
+        (task.name, cast)
+        for task in tasks
+        if evaluation.tag is None or evaluation.tag in task.tags
+        for cast in task.casts[: evaluation.casts]
+    }
 
 
 def seats_of(ratings: pl.DataFrame, player: str, partner: str, among: Places | None = None) -> pl.DataFrame:
@@ -67,8 +78,8 @@ def scores(ratings: pl.DataFrame, source: Provenance, among: Places | None = Non
 def paired(a: pl.DataFrame, b: pl.DataFrame, evaluation: str) -> pl.DataFrame:
     """Differences a - b per dimension, by both methods, with the columns of `parley.records.score.DIFFERENCES`.
 
-    `a` and `b` are results of `seats_of` for two policies with the same partner and judge. Failed ratings have no
-    difference; they count as unmatched. No correction is made for testing eight dimensions.
+    `a` and `b` are results of `seats_of` for two policies with the same partner and judge. A failed rating has no
+    difference, and its counterpart counts as unmatched. No correction is made for testing eight dimensions.
     """
     names = {"a": _one(a, "player"), "b": _one(b, "player"), "evaluation": evaluation}
     for column in ("partner", "judge"):

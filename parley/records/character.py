@@ -80,11 +80,18 @@ def read_characters(path: str | Path) -> dict[str, Character]:
 
 
 def read_relationships(path: str | Path, characters: Sequence[str] | dict[str, Character]) -> list[Acquaintance]:
-    """Relationships whose both ends exist. Raises `ParleyError` with the line for one that names nobody."""
-    pairs = []
+    """Relationships between two who exist. Raises `ParleyError` with the line for any other, and for a repeated one."""
+    pairs: list[Acquaintance] = []
+    seen: set[tuple[frozenset[str], Relationship]] = set()
     for number, pair in iterate_jsonl(path, Acquaintance):
         for end in pair.characters:
             if end not in characters:
                 raise ParleyError(f"{path}:{number}: no character has the id {end!r}; add it or delete the line")
+        mark = (frozenset(pair.characters), pair.relationship)
+        if len(mark[0]) == 1:
+            raise ParleyError(f"{path}:{number}: nobody knows themselves; delete the line")
+        if mark in seen:
+            raise ParleyError(f"{path}:{number}: a line above says the same of the same two; delete one of them")
+        seen.add(mark)
         pairs.append(pair)
     return pairs

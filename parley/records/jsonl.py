@@ -34,7 +34,8 @@ def iterate_jsonl(path: str | Path, kind: type[AnyRecord]) -> Iterator[tuple[int
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines(): a string may hold U+2028 and its like, which end no line of JSONL.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         raise ParleyError(f"{path}: no such file; build it, or correct the path in the config") from None
     except UnicodeDecodeError as error:

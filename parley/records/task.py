@@ -14,12 +14,14 @@ from parley.records.jsonl import Record, iterate_jsonl
 #: A cast: the ids of the two characters in seat order.
 Cast = tuple[str, str]
 AgeRange = tuple[int, int]
+#: A keyword gives its name to the task that is written from it.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 class Keyword(Record):
     """A short phrase that a task is written from, and the kind of source it comes from (paper, section 3)."""
 
-    name: str
+    name: str = Field(pattern=NAME)
     text: str = Field(min_length=3)
     source: Literal["norms", "situations", "morals"]
 
@@ -41,7 +43,7 @@ class Goal(Record):
 class Task(Record):
     """A social task. `name` is stable and decides the shard; `id` is a content hash and decides what is stale."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     scenario: str = Field(min_length=10)
     goals: tuple[Goal, Goal]
     relationship: RelationshipName

@@ -6,7 +6,7 @@ import polars as pl
 
 from parley.errors import ParleyError
 from parley.evaluation.scores import paired
-from parley.report.load import Findings
+from parley.report.findings import Findings
 from parley.report.words import fixed, interval, listed, p_value, signed, things
 
 GOAL = "goal"
@@ -95,8 +95,8 @@ def gain_of(differences: pl.DataFrame, player: str, evaluation: str, dimension: 
     if rows.is_empty():
         return None
     row = rows.row(0, named=True)
-    numbers = (row[name] for name in ("difference", "low", "high", "p"))
-    return Gain(row["a"], row["b"], *numbers, n=row["n"] or 0, clusters=row["clusters"] or 0)
+    numbers = {name: row[name] for name in ("difference", "low", "high", "p")}
+    return Gain(row["a"], row["b"], **numbers, n=row["n"] or 0, clusters=row["clusters"] or 0)
 
 
 def answer(findings: Findings) -> Answer | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Points; a figure is shown at most a little larger than drawn, so these are about the sizes that one reads.
-SIZE = 9.0
+SIZE = 10.0
 
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -44,7 +44,8 @@ def canvas(width: float, height: float, colours: Colours) -> Iterator[tuple["Fig
 
     ink, quiet = colours.roles["ink"], colours.roles["quiet"]
     inks = {"text.color": ink, "axes.edgecolor": quiet, "axes.labelcolor": quiet, "xtick.color": quiet}
-    with mpl.rc_context({**_SETTINGS, **inks, "ytick.color": quiet}):
+    settings: Any = {**_SETTINGS, **inks, "ytick.color": quiet}
+    with mpl.rc_context(settings):
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
         axes = figure.add_subplot()
         axes.tick_params(length=0, pad=4)
@@ -57,7 +58,8 @@ def bytes_of(figure: "Figure", kind: str) -> bytes:
 
     buffer = io.BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": "parley"}):
+    settings: Any = {**_SETTINGS, "svg.hashsalt": "parley"}
+    with mpl.rc_context(settings):
         figure.savefig(buffer, format=kind, metadata=dates[kind], transparent=True)
     return buffer.getvalue()
 
@@ -84,7 +86,8 @@ def on_page(svg: str, name: str, label: str, colours: Colours) -> str:
         body = body.replace(colour, f"var(--{role})")
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
     assert size is not None
-    opening = f'<svg viewBox="{size[0][9:-1]}" role="img" aria-label="{_escaped(label)}" style="max-width: {float(size[1]) * 1.34:.0f}px">'
+    shown = f"max-width: {float(size[1]) * 1.5:.0f}px"
+    opening = f'<svg {size[0]} role="img" aria-label="{_escaped(label)}" style="{shown}">'
     return opening + body[body.index(">") + 1 :].strip().replace("\n", " ")
 
 

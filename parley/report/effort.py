@@ -6,7 +6,7 @@ import polars as pl
 
 from parley.config import Price
 from parley.llm.prices import cost
-from parley.report.load import Findings
+from parley.report.findings import Findings
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,18 @@ class Effort:
     currency: str | None
 
 
-STAGES = ("tasks", "casts", "episodes", "ratings", "selections", "datasets", "policies", "scores", "knowledge", "safety")
+STAGES = (
+    "tasks",
+    "casts",
+    "episodes",
+    "ratings",
+    "selections",
+    "datasets",
+    "policies",
+    "scores",
+    "knowledge",
+    "safety",
+)
 
 
 def efforts(findings: Findings) -> list[Effort]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parley.report.answer import GOAL, Score, score_of
 from parley.report.drawing import SIZE, bytes_of, canvas, on_page, placeholders
-from parley.report.load import Findings
+from parley.report.findings import Findings
 from parley.report.palette import Colours, printed
 from parley.report.tables import COLUMNS
 from parley.report.words import fixed, interval
@@ -36,27 +37,30 @@ def figures(findings: Findings) -> dict[str, Drawn]:
     colours = placeholders(findings.experiment.measured())
     drawn = {}
     for name, (title, label, draw) in _drawings(findings).items():
-        svgs: list[str] = []
-        draw(colours, lambda figure, svgs=svgs: svgs.append(bytes_of(figure, "svg").decode()))  # type: ignore[misc]
-        drawn[name] = Drawn(name, title, on_page(svgs[0], name, label, colours))
+        files: list[bytes] = []
+        draw(colours, partial(_collect, files))
+        drawn[name] = Drawn(name, title, on_page(files[0].decode(), name, label, colours))
     return drawn
+
+
+def _collect(files: list[bytes], figure: "Figure") -> None:
+    files.append(bytes_of(figure, "svg"))
 
 
 def save_figures(findings: Findings, folder: Path) -> list[Path]:
     """Write every figure as `{name}.svg` and `{name}.pdf` for papers and return the paths; the same data, same bytes."""
     colours = printed(findings.experiment.measured())
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, (_, _, draw) in _drawings(findings).items():
+    paths: list[Path] = []
+
+    def keep(name: str, figure: "Figure") -> None:
         for kind in ("svg", "pdf"):
-            path = folder / f"{name}.{kind}"
-            draw(colours, lambda figure, path=path, kind=kind: _write(path, bytes_of(figure, kind)))  # type: ignore[misc]
-            paths.append(path)
+            paths.append(folder / f"{name}.{kind}")
+            paths[-1].write_bytes(bytes_of(figure, kind))
+
+    for name, (_, _, draw) in _drawings(findings).items():
+        draw(colours, partial(keep, name))
     return paths
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _drawings(findings: Findings) -> dict[str, tuple[str, str, Draw]]:
@@ -72,9 +76,8 @@ def _drawings(findings: Findings) -> dict[str, tuple[str, str, Draw]]:
         drawings[f"dimension-{key}"] = (short, label, _dots_with(scores, evaluations))
         if key == GOAL:
             drawings["goal"] = ("GOAL", f"Bars of {label}", _bars_with(scores, evaluations, hatched))
-    if findings.training:
-        losses = findings.training
-        ends = [f"{name} from {fixed(log[0][1])} to {fixed(log[-1][1])}" for name, log in losses.items() if log]
+    if losses := {name: log for name, log in findings.training.items() if log}:
+        ends = [f"{name} from {fixed(log[0][1])} to {fixed(log[-1][1])}" for name, log in losses.items()]
         drawings["training"] = ("Loss", f"Training loss over steps: {'; '.join(ends)}", _curves_with(losses))
     return drawings
 
@@ -112,7 +115,7 @@ def _range(score: Score) -> str:
 
 def _bars_with(scores: Scores, evaluations: list[str], hatched: set[str]) -> Draw:
     def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(max(380, 76 * len(scores)), 240, colours) as (figure, axes):
+        with canvas(max(380, 64 * len(scores)), 240, colours) as (figure, axes):
             _bars(axes, scores, evaluations, hatched, colours)
             use(figure)
 
@@ -129,7 +132,7 @@ def _bars(axes: "Axes", scores: Scores, evaluations: list[str], hatched: set[str
                 continue
             x, mean = place + (turn - (len(evaluations) - 1) / 2) * width, float(found[name].mean or 0)
             _bar(axes, x, mean, width * 0.9, colour, turn == 0, player in hatched)
-            _whisker(axes, x, found[name], colours.roles["ink"])
+            _whisker(axes, x, found[name], colours)
     axes.set_xticks(range(len(scores)), list(scores))
     for label, player in zip(axes.get_xticklabels(), scores, strict=True):
         label.set_color(colours.players[player])
@@ -150,15 +153,23 @@ def _bar(axes: "Axes", x: float, mean: float, width: float, colour: str, strong:
         axes.bar(x, mean, width, color=colour, linewidth=0, alpha=alpha)
 
 
-def _whisker(axes: "Axes", x: float, score: Score, ink: str) -> None:
+def _whisker(axes: "Axes", x: float, score: Score, colours: Colours) -> None:
+    """The interval with the mean in figures above it; a pale edge keeps the line visible on its bar."""
     mean = float(score.mean or 0)
     top = mean if score.high is None else score.high
     if score.low is not None and score.high is not None:
-        axes.plot([x, x], [score.low, score.high], color=ink, linewidth=1.1, solid_capstyle="butt")
-        for end in (score.low, score.high):
-            axes.plot([x - 0.06, x + 0.06], [end, end], color=ink, linewidth=1.1, solid_capstyle="butt")
+        for colour, width in ((colours.roles["paper"], 3.0), (colours.roles["ink"], 1.1)):
+            axes.plot([x, x], [score.low, score.high], color=colour, linewidth=width, solid_capstyle="butt")
+            for end in (score.low, score.high):
+                axes.plot([x - 0.06, x + 0.06], [end, end], color=colour, linewidth=width, solid_capstyle="butt")
     axes.annotate(
-        fixed(mean, 1), (x, top), xytext=(0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=SIZE - 1
+        fixed(mean, 1),
+        (x, top),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=SIZE - 0.5,
     )
 
 
@@ -186,13 +197,13 @@ def _dots(axes: "Axes", scores: Scores, evaluations: list[str], colours: Colours
             if score.low is not None and score.high is not None:
                 axes.plot([score.low, score.high], [y, y], color=colour, linewidth=1.0, solid_capstyle="butt")
             inside = colour if turn == 0 else colours.roles["paper"]
-            axes.plot(score.mean, y, "o", markersize=4.6, markerfacecolor=inside, markeredgecolor=colour)
+            axes.plot(float(score.mean or 0), y, "o", markersize=4.6, markerfacecolor=inside, markeredgecolor=colour)
     axes.set_yticks(range(len(scores)), list(scores))
     for label, player in zip(axes.get_yticklabels(), scores, strict=True):
         label.set_color(colours.players[player])
     axes.set_ylim(len(scores) - 0.4, -0.6)
     axes.margins(x=0.08)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
     axes.grid(axis="x", color=colours.roles["rule"], linewidth=0.6)
     axes.spines["left"].set_visible(False)
 
@@ -202,27 +213,43 @@ def _dots(axes: "Axes", scores: Scores, evaluations: list[str], colours: Colours
 
 def _curves_with(logs: Mapping[str, list[tuple[float, float]]]) -> Draw:
     def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(440, 210, colours) as (figure, axes):
+        with canvas(400, 210, colours) as (figure, axes):
             for name, log in logs.items():
-                if log:
-                    _curve(axes, name, log, colours.players[name])
+                steps, losses = zip(*_thinned(log), strict=True)
+                axes.plot(steps, losses, color=colours.players[name], linewidth=1.6, solid_joinstyle="round")
             axes.set_xlabel("step")
             axes.set_ylabel("loss on the answers")
             axes.set_ylim(bottom=0)
             axes.margins(x=0.0)
+            axes.locator_params(axis="x", integer=True)
             axes.grid(axis="y", color=colours.roles["rule"], linewidth=0.6)
             axes.spines["left"].set_visible(False)
+            _label_ends(axes, logs, colours)
             use(figure)
 
     return draw
 
 
-def _curve(axes: "Axes", name: str, log: list[tuple[float, float]], colour: str, most: int = 300) -> None:
-    """A line with its name at its end. A long log is shown by every so manieth step, the last one always."""
+def _thinned(log: list[tuple[float, float]], most: int = 300) -> list[tuple[float, float]]:
+    """At most so many steps of a log, evenly apart, the last one always among them."""
     stride = -(-len(log) // most)
-    steps, losses = zip(*[*log[:-1:stride], log[-1]], strict=True)
-    axes.plot(steps, losses, color=colour, linewidth=1.6, solid_joinstyle="round")
-    axes.annotate(
-        name, (steps[-1], losses[-1]), xytext=(4, 0), textcoords="offset points", color=colour, va="center",
-        fontweight="bold", annotation_clip=False,
-    )
+    return [*log[:-1:stride], log[-1]]
+
+
+def _label_ends(axes: "Axes", logs: Mapping[str, list[tuple[float, float]]], colours: Colours) -> None:
+    """Each curve's name beside the right edge at the height of its end, moved up where two would touch."""
+    line = 0.075 * axes.get_ylim()[1]
+    right, floor = axes.get_xlim()[1], float("-inf")
+    for name, log in sorted(logs.items(), key=lambda item: item[1][-1][1]):
+        height = max(log[-1][1], floor + line)
+        floor = height
+        axes.annotate(
+            name,
+            (right, height),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=colours.players[name],
+            va="center",
+            fontweight="bold",
+            annotation_clip=False,
+        )

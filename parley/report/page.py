@@ -11,7 +11,7 @@ from parley.config import Experiment
 from parley.report import effort, parts, tables, words
 from parley.report.answer import answer, headline
 from parley.report.figures import figures
-from parley.report.load import Findings
+from parley.report.findings import Findings
 from parley.report.palette import stylesheet, variable
 from parley.report.provenance import Provenance
 from parley.report.transcripts import transcripts
@@ -42,7 +42,9 @@ def render(findings: Findings, provenance: Provenance) -> str:
         written=[tables.written(findings, name) for name in experiment.task_sets],
         manifests=findings.manifests,
         known=tables.known(findings),
-        knowledge_facts=findings.knowledge_facts,
+        categories=tables.categories(findings),
+        chance=next((result["chance"] for result in findings.knowledge.values()), None),
+        knowledge=findings.knowledge,
         roles=tables.roles(findings),
         efforts=efforts,
         spent=effort.spent(efforts),
@@ -64,7 +66,9 @@ def _environment(experiment: Experiment) -> Environment:
         lstrip_blocks=True,
     )
     places = {name: place for place, name in enumerate(experiment.measured())}
-    environment.filters.update({name: getattr(words, name) for name in _WORDS}, player=lambda name: _player(name, places))
+    environment.filters.update(
+        {name: getattr(words, name) for name in _WORDS}, player=lambda name: _player(name, places)
+    )
     environment.globals.update(
         css=Markup(stylesheet() + (TEMPLATES / "style.css").read_text(encoding="utf-8")),
         svg=Markup,

@@ -1,7 +1,8 @@
 """Parts: what each model does in an experiment, and which parts are only simulated."""
 
-from parley.report.load import Findings
-from parley.report.words import things
+from parley.config import Evaluation, Experiment, Safety
+from parley.report.findings import Findings
+from parley.report.words import listed
 
 
 def parts_played(findings: Findings) -> dict[str, list[str]]:
@@ -10,8 +11,9 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
     parts: dict[str, list[str]] = {name: [] for name in experiment.models}
     for name, policy in experiment.policies.items():
         if policy.model is not None:
-            heirs = [other for other in experiment.policies if experiment.base_of(other) == policy.model]
-            parts[policy.model].append(f"is {name}, the base of {things(len(heirs) - 1, 'trained policy')}".replace("policys", "policies"))
+            trained = [other for other in experiment.policies if experiment.trained(other)]
+            heirs = [other for other in trained if experiment.base_of(other) == policy.model]
+            parts[policy.model].append(f"is {name}" + (f", what {listed(heirs)} started from" if heirs else ""))
         if policy.learns_from:
             for player in dict.fromkeys(policy.learns_from.players):
                 if player in experiment.models:
@@ -19,7 +21,7 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
             parts[policy.learns_from.judge].append("judges")
     for name in experiment.references:
         parts[name].append("is measured as a reference")
-    for study in [*experiment.evaluations.values(), *([experiment.safety] if experiment.safety else [])]:
+    for study in _studies(experiment):
         if study.partner in experiment.models:
             parts[study.partner].append("is the partner that all are measured against")
         parts[study.judge].append("judges")
@@ -34,12 +36,16 @@ def simulated(findings: Findings) -> list[str]:
     experiment = findings.experiment
     scripted = {name for name, model in experiment.models.items() if model.engine == "playhouse"}
     sources = [policy.learns_from for policy in experiment.policies.values() if policy.learns_from]
-    studies = [*experiment.evaluations.values(), *([experiment.safety] if experiment.safety else [])]
-    named = {
-        "the writer": {entry.writer for entry in experiment.task_sets.values()},
+    studies = _studies(experiment)
+    named: dict[str, set[str]] = {
+        "the writer": {entry.writer for entry in experiment.task_sets.values() if entry.writer},
         "the expert": {*experiment.references, *(player for source in sources for player in source.players)},
         "the partner": {study.partner for study in studies},
         "the judge": {study.judge for study in studies} | {source.judge for source in sources},
-        "the policies": {policy.model for policy in experiment.policies.values()},
+        "the policies": {policy.model for policy in experiment.policies.values() if policy.model},
     }
     return [part for part, names in named.items() if names & scripted]
+
+
+def _studies(experiment: Experiment) -> list[Evaluation | Safety]:
+    return [*experiment.evaluations.values(), *([experiment.safety] if experiment.safety else [])]

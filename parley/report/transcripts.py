@@ -12,7 +12,7 @@ from parley.records.episode import Episode
 from parley.records.rating import DIMENSIONS
 from parley.records.task import Task
 from parley.report.answer import GOAL, Answer
-from parley.report.load import Findings
+from parley.report.findings import Findings
 
 #: How many transcripts the page shows.
 MOST = 10
@@ -166,7 +166,9 @@ def _transcript(findings: Findings, pick: _Pick) -> Transcript | None:
     return Transcript(pick.evaluation, player, seat, pick.why, goal, episode, task, sides)
 
 
-def _side(findings: Findings, episode: Episode, task: Task | None, seat: int, rated: dict[int, dict[str, object]]) -> Side:
+def _side(
+    findings: Findings, episode: Episode, task: Task | None, seat: int, rated: dict[int, dict[str, object]]
+) -> Side:
     row = rated.get(seat, {"failure": "it was not rated"})
     marks = None
     if row["failure"] is None:

@@ -62,7 +62,15 @@ def _too_few(task: Task, count: int, found: int, pairs: Sequence[Acquaintance]) 
 
 
 def check_casts(task: Task, characters: Mapping[str, Character], source: str) -> None:
-    """Raise `ParleyError` if a task that came with casts names a character that does not exist."""
-    for end in (character for cast in task.casts for character in cast):
-        if end not in characters:
-            raise ParleyError(f"{source}: task {task.name}: no character has the id {end!r}; correct its casts")
+    """Raise `ParleyError` if the casts that a task came with name nobody, the same character twice, or a cast twice."""
+    for number, cast in enumerate(task.casts):
+        for end in cast:
+            if end not in characters:
+                raise ParleyError(f"{source}: task {task.name}: no character has the id {end!r}; correct its casts")
+        if cast[0] == cast[1]:
+            raise ParleyError(f"{source}: task {task.name}: {cast[0]!r} cannot sit in both seats; correct its casts")
+        if cast in task.casts[:number]:
+            raise ParleyError(
+                f"{source}: task {task.name}: the cast {'+'.join(cast)} is there twice; delete one (`play.replicates`"
+                " plays each cast more than once)"
+            )

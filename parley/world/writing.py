@@ -62,6 +62,10 @@ def fault_in(written: WrittenTask) -> str | None:
     for ages in written.ages:
         if len(ages) != 2 or not 18 <= ages[0] <= ages[1] <= 70:
             return f"ages {ages} are not a range within 18 to 70"
+    if len(" ".join(written.scenario.split())) < 10:
+        return "the scenario is empty or too short"
+    if any(len(goal.text.strip()) < 3 for goal in written.goals):
+        return "the text of a goal is empty or too short"
     if written.goals[0].text.strip() == written.goals[1].text.strip():
         return "both goals are the same"
     return None

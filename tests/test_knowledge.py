@@ -1,0 +1,214 @@
+"""The knowledge test: questions that can be trusted, MMLU's prompt, and lm-eval's answers as data."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parley.config import Knowledge
+from parley.errors import ParleyError
+from parley.evaluation.knowledge import Question, gap, measure, read_questions
+from parley.evaluation.statistics import paired_difference
+from tests.tiny import tiny_model
+
+QUESTIONS = Path(__file__).parents[1] / "resources" / "knowledge"
+Write = Callable[..., Knowledge]
+
+
+def question(number: int, subject: str = "sums", category: str = "stem", **changes: Any) -> dict[str, Any]:
+    fields = {"category": category, "subject": subject, "question": f"What is {number} + {number}?"}
+    return {**fields, "choices": [str(2 * number + step) for step in range(4)], "answer": number % 4, **changes}
+
+
+TEST = [*(question(n) for n in range(6)), *(question(n, "kings", "humanities") for n in range(10, 14))]
+DEV = [
+    question(20, "other_sums"),
+    question(21),
+    question(22),
+    question(23, "kings", "humanities"),
+    question(24, "popes", "humanities"),
+]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes the two files and gives the settings that name them."""
+
+    def write(test: list[dict[str, Any]] = TEST, dev: list[dict[str, Any]] = DEV, shots: int = 2) -> Knowledge:
+        for name, rows in (("test", test), ("dev", dev)):
+            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return Knowledge(test=str(tmp_path / "test.jsonl"), dev=str(tmp_path / "dev.jsonl"), shots=shots)
+
+    return write
+
+
+# -- questions -------------------------------------------------------------------------------------------------------
+
+
+def test_the_projects_own_questions_are_sound() -> None:
+    settings = Knowledge(test=str(QUESTIONS / "test.jsonl"), dev=str(QUESTIONS / "dev.jsonl"))
+    test, dev = read_questions(settings)
+    assert len(test) >= 80
+    assert {one.category for one in test} == {"stem", "humanities", "social_sciences", "other"}
+    right = [sum(one.answer == place for one in [*test, *dev]) / (len(test) + len(dev)) for place in range(4)]
+    assert max(right) < 0.35, "always choosing one letter must not look like knowledge"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"choices": ["1", "2", "3"]}, "choices"),
+        ({"choices": ["1", "2", "3", "3"]}, "the whole: two choices are the same"),
+        ({"answer": 4}, "answer: Input should be less than or equal to 3"),
+        ({"category": "cooking"}, "category: Input should be"),
+        ({"subject": "High Kings"}, "subject: "),
+        ({"hint": "two"}, "hint: Extra inputs"),
+    ],
+)
+def test_a_broken_question_is_named_by_file_and_line(write: Write, change: dict[str, Any], fault: str) -> None:
+    settings = write(test=[TEST[0], {**TEST[1], **change}])
+    with pytest.raises(ParleyError, match=rf"test\.jsonl:2: not a question \({fault}"):
+        read_questions(settings)
+
+
+def test_a_question_asked_twice_is_an_error(write: Write) -> None:
+    with pytest.raises(ParleyError, match=r"asks 'What is 0 \+ 0\?' twice"):
+        read_questions(write(test=[TEST[0], {**TEST[0], "answer": 2}]))
+
+
+def test_a_shown_question_is_never_asked(write: Write) -> None:
+    with pytest.raises(ParleyError, match=r"dev\.jsonl: shows the answer to the test question 'What is 21 \+ 21\?'"):
+        read_questions(write(test=[question(21, "kings", "humanities")]))
+
+
+def test_a_subject_has_one_category(write: Write) -> None:
+    with pytest.raises(ParleyError, match="the subject 'sums' is in two categories"):
+        read_questions(write(test=[TEST[0], question(9, "sums", "other")]))
+
+
+def test_an_empty_test_is_an_error(write: Write) -> None:
+    with pytest.raises(ParleyError, match="has no question"):
+        read_questions(write(test=[]))
+
+
+def test_too_few_questions_to_show_are_an_error_before_anything_is_loaded(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(ParleyError, match="3 shots need as many questions on humanities, there are 2"):
+        measure(tmp_path / "nothing", None, write(shots=3))
+
+
+def test_a_folder_without_a_model_is_an_error_that_names_it(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(ParleyError, match="nothing: is not a checkpoint"):
+        measure(tmp_path / "nothing", None, write())
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ParleyError, match="nothing: is not a PEFT adapter"):
+        measure(tmp_path, tmp_path / "nothing", write())
+
+
+# -- the test itself -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random LoRA adapter, not the zero one that training starts from."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = LoraConfig(
+        r=4, lora_alpha=256, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"
+    )
+    folder = tmp_path_factory.mktemp("adapter")
+    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(folder)
+    return folder
+
+
+def likeliest(base: Path, prompt: str) -> str:
+    """The letter that the model finds likeliest after `prompt`, computed without lm-eval."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base).eval()
+
+    def likelihood(letter: str) -> float:
+        start, whole = (tokenizer(text, return_tensors="pt").input_ids for text in (prompt, f"{prompt} {letter}"))
+        with torch.no_grad():
+            chances = model(whole).logits[0, :-1].log_softmax(-1)
+        return float(sum(chances[place - 1, whole[0, place]] for place in range(start.shape[1], whole.shape[1])))
+
+    return max("ABCD", key=likelihood)
+
+
+@pytest.mark.slow
+def test_answers_are_the_likeliest_letters_after_mmlus_prompt(base: Path, write: Write) -> None:
+    found = measure(base, None, write(), device="cpu")
+    shown = (
+        "The following are multiple choice questions (with answers) about sums.\n\n"
+        "What is 21 + 21?\nA. 42\nB. 43\nC. 44\nD. 45\nAnswer: B\n\n"
+        "What is 22 + 22?\nA. 44\nB. 45\nC. 46\nD. 47\nAnswer: C\n\n"
+    )
+    asked = [
+        f"{shown}What is {n} + {n}?\nA. {2 * n}\nB. {2 * n + 1}\nC. {2 * n + 2}\nD. {2 * n + 3}\nAnswer:"
+        for n in range(6)
+    ]
+    assert [answer["chosen"] for answer in found["answers"][:6]] == [likeliest(base, prompt) for prompt in asked]
+    assert [answer["question"] for answer in found["answers"]] == [Question(**row).id for row in TEST]
+    for answer, row in zip(found["answers"], TEST, strict=True):
+        assert answer["right"] == (answer["chosen"] == "ABCD"[row["answer"]])
+        assert answer["subject"] == row["subject"]
+    right = [answer["right"] for answer in found["answers"]]
+    assert found["overall"]["acc"] == sum(right) / 10
+    assert [(name, part["acc"], part["n"]) for name, part in found["categories"].items()] == [
+        ("stem", sum(right[:6]) / 6, 6),
+        ("humanities", sum(right[6:]) / 4, 4),
+    ]
+    assert found["overall"]["low"] <= found["overall"]["acc"] <= found["overall"]["high"]
+    assert sum(found["letters"].values()) == 10
+    assert (found["chance"], found["shots"], found["truncated"]) == (0.25, 2, 0)
+    assert (found["lm_eval"], found["device"]) == (__import__("lm_eval").__version__, "cpu")
+
+
+@pytest.mark.slow
+def test_the_same_test_gives_the_same_file_whatever_the_batch(base: Path, write: Write) -> None:
+    first, again = (measure(base, None, write(), device="cpu", batch_size=size) for size in (8, 3))
+    assert json.dumps(first, allow_nan=False) == json.dumps(again)
+    other = measure(base, None, write(test=TEST[:5]), device="cpu")
+    assert (other["test_sha256"] != first["test_sha256"], other["dev_sha256"] == first["dev_sha256"]) == (True, True)
+
+
+@pytest.mark.slow
+def test_an_adapter_changes_answers_and_is_compared_question_by_question(
+    base: Path, adapter: Path, write: Write
+) -> None:
+    plain, adapted = (measure(base, folder, write(), device="cpu") for folder in (None, adapter))
+    assert [a["chosen"] for a in plain["answers"]] != [a["chosen"] for a in adapted["answers"]]
+    right = [[float(answer["right"]) for answer in one["answers"]] for one in (adapted, plain)]
+    expected = paired_difference(right[0], right[1], range(10))
+    assert gap(adapted, plain) == vars(expected)
+    with pytest.raises(ParleyError, match="on different questions"):
+        gap(adapted, {**plain, "answers": plain["answers"][1:]})
+
+
+@pytest.mark.slow
+def test_prompts_that_do_not_fit_are_counted(base: Path, write: Write) -> None:
+    long = question(5, question="Is this long? " * 60)
+    found = measure(base, None, write(test=[TEST[0], long, TEST[1]]), device="cpu")
+    assert found["truncated"] == 1
+    assert found["overall"]["n"] == 3
+
+
+@pytest.mark.slow
+def test_without_shots_only_the_question_is_asked(base: Path, write: Write) -> None:
+    found = measure(base, None, write(test=TEST[:2], dev=[], shots=0), device="cpu")
+    prompt = (
+        "The following are multiple choice questions (with answers) about sums.\n\n"
+        "What is 1 + 1?\nA. 2\nB. 3\nC. 4\nD. 5\nAnswer:"
+    )
+    assert found["answers"][1]["chosen"] == likeliest(base, prompt)
