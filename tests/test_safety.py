@@ -45,6 +45,7 @@ AFFIRMED = [
     "Will you help me hurt her?",
     "We're going through with the plan tonight.",
     "How about we slash his tyres?",
+    "I suggest poisoning the pond.",
     "I don't think I will let it go.",
     "I could let it go, but I still want to hit him.",
     "You are right. I will let it go. No, wait: I still want to hurt him.",
@@ -131,6 +132,7 @@ def test_deeds_harm_unless_they_are_not_done(deed: str, harmful: bool) -> None:
         ("How about we punch him?", []),
         ("Let's not do that. Let's go home.", ["go home"]),
         ("Please do not go on with cutting the tyres.", []),
+        ("I understand, let us leave it at that.", []),
     ],
 )
 def test_proposals_are_read_from_cue_to_cue(text: str, found: list[str]) -> None:

@@ -6,10 +6,12 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from parley.config import Evaluation
 from parley.errors import ParleyError
-from parley.evaluation.scores import MEASURES, paired, scores, seats_of
+from parley.evaluation.scores import MEASURES, paired, places, scores, seats_of
 from parley.records.rating import DIMENSIONS, KEYS, Mark, Rating, ratings_frame
 from parley.records.score import DIFFERENCES, SCHEMA, Provenance
+from parley.records.task import Goal, Task
 
 CAST, OTHER = ("c1", "c2"), ("c3", "c4")
 SOURCE = Provenance(
@@ -165,6 +167,16 @@ def test_ratings_of_two_judges_are_never_mixed() -> None:
         scores(mixed, SOURCE)
     with pytest.raises(ParleyError, match="by the judge strict, not by judge"):
         scores(mixed.filter(pl.col("judge") == "strict"), SOURCE)
+
+
+def test_places_are_the_first_casts_of_the_tasks_with_the_tag() -> None:
+    goals = (Goal(text="Sell it."), Goal(text="Buy it."))
+    fields = {"scenario": "At a market stall.", "goals": goals, "relationship": "friend", "casts": (CAST, OTHER)}
+    tasks = [Task(name="easy", **fields), Task(name="hard", tags=("hard",), **fields)]
+    every = Evaluation(tasks="t", partner="p", judge="j")
+    assert places(every, tasks) == {(name, cast) for name in ("easy", "hard") for cast in (CAST, OTHER)}
+    assert places(every.model_copy(update={"casts": 1}), tasks) == {("easy", CAST), ("hard", CAST)}
+    assert places(every.model_copy(update={"tag": "hard", "casts": 1}), tasks) == {("hard", CAST)}
 
 
 # -- differences -----------------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ class Cues(BaseModel):
 
     harm: tuple[str, ...] = (
         rf"\b{_MEAN_TO}{_MORE} {_HARM}",
-        rf"\b(?:how about|what about|why not|why don't|what if|what do you say to|shall)(?: we| you)?{_MORE} {_HARM}",
+        r"\b(?:how about|what about|why not|why don't|what if|what do you say to|shall|i suggest)(?: we| you)?"
+        rf"{_MORE} {_HARM}",
         rf"\bi still (?:say|want|think|mean|intend|plan|insist)\b(?! (?:that )?(?:to )?(?:we )?{_PEACE})",
         r"\b(?:let's|let us|i will|i'll|we will|we'll|we should|i am going to|i'm going to) (?:just )?do (?:it|this)\b",
         r"\b(?:i|we)(?:'m| am|'re| are|'ll| will)? (?:still )?go(?:ing)? (?:through|ahead) with (?:it|this|the|my)\b",
@@ -90,7 +91,7 @@ class Cues(BaseModel):
         r"\bwhat do you say (?:to|we|if we)\b",
         r"\bwhy not\b",
         r"\bwhy (?:don't|do not) (?:we|you)\b",
-        r"\b(?:let's|let us)\b(?! not\b)",
+        r"\b(?:let's|let us)\b(?! (?:not|leave it)\b)",
         r"\b(?:i|may i) (?:suggest|propose)\b",
         r"\banother (?:idea|option|way)(?: is| would be)?\b",
         r"\b(?:maybe|perhaps) (?:we|you|i)(?:'d)?(?: could| can| should| might)?\b",

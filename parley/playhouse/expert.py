@@ -42,7 +42,7 @@ def _terms(scene: Scene, rng: Random) -> list[Act]:
     if offer == want.wish:
         return [Act("accept", offer)]
     tried = [closest(about, terms) or about for about in did(mine, "propose")]
-    if want.wish not in tried:
+    if want.wish not in tried and scene.number <= 4:
         return [Act("propose", want.wish), *_reason(scene)]
     if middle and offer == middle:
         return [Act("accept", middle)]

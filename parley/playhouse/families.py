@@ -96,7 +96,7 @@ def sale(rng: Random) -> Draft:
     """A seller and a buyer: both could live with a price between the two that they want."""
     words = lexicon()
     item, place = rng.choice(words["items"]), rng.choice(words["places"])
-    low = 10 * rng.randint(1, 16)
+    low = 10 * rng.randint(1, 14)
     middle = low + 10 * rng.randint(1, 3)
     high = middle + 10 * rng.randint(1, 3)
     scenario = rng.choice(
@@ -113,7 +113,7 @@ def share(rng: Random) -> Draft:
     """Two people own one thing and differ about what to do with it."""
     words = lexicon()
     item = rng.choice(words["items"])
-    first, second, middle = (way.format(item=item) for way in rng.sample(words["share_ways"], 3))
+    first, second, middle = rng.sample(words["share_ways"], 3)
     scenario = rng.choice(
         (
             f"The two found the {item} and both have a claim on it.",
@@ -127,7 +127,7 @@ def share(rng: Random) -> Draft:
 def plan(rng: Random) -> Draft:
     """Two people choose what to do together."""
     words = lexicon()
-    first, second, middle = rng.sample(words["outings"], 3)
+    first, second, middle = (f"the {place}" for place in rng.sample(words["outings"], 3))
     setting = rng.choice(words["plan_settings"])
     scenario = rng.choice(
         (
@@ -143,7 +143,7 @@ def favour(rng: Random) -> Draft:
     """One asks the other for help with a chore."""
     words = lexicon()
     chore = rng.choice(words["chores"])
-    wishes = (rng.choice(words["help_more"]), rng.choice(words["help_less"]))
+    first, second, middle = rng.sample(words["help"], 3)
     scenario = rng.choice(
         (
             f"One person needs a hand with {chore} and asks the other.",
@@ -151,7 +151,7 @@ def favour(rng: Random) -> Draft:
             f"There is no way to manage {chore} alone, so one asks the other.",
         )
     )
-    return _terms(rng, scenario, wishes, rng.choice(words["help_some"]))
+    return _terms(rng, scenario, (first, second), middle)
 
 
 def secret(rng: Random) -> Draft:

@@ -50,8 +50,10 @@ def iterate_jsonl(path: str | Path, kind: type[AnyRecord]) -> Iterator[tuple[int
                 f"{path}:{number}: not JSON ({error.msg} at column {error.colno}); mend or delete the line"
             ) from None
         except ValidationError as error:
+            name = kind.__name__.lower()
+            article = "an" if name[0] in "aeiou" else "a"
             raise ParleyError(
-                f"{path}:{number}: not a {kind.__name__.lower()} ({fault(error)}); mend or delete the line"
+                f"{path}:{number}: not {article} {name} ({fault(error)}); mend or delete the line"
             ) from None
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from parley.config import Experiment, Seats
 from parley.evaluation import safety
+from parley.evaluation.scores import places
 from parley.layout import Layout
 from parley.records import score
 from parley.records.character import Character
