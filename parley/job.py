@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parley.canonical import canonical_json
 from parley.config import Experiment, load
 from parley.llm.ledger import Ledger
 from parley.llm.speaker import Speaker, speakers, summary
@@ -89,3 +90,12 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def spoken_by(experiment: Experiment, player: str, manifests: Iterable[Path]) -> str:
+    """Who spoke under a player's name, as provenance: the model's identity, and the adapter's hash if it has one."""
+    identity = experiment.model_of(player).identity()
+    for path in manifests:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        identity |= {key: manifest[key] for key in ("adapter", "weights") if manifest.get(key)}
+    return canonical_json(identity)

@@ -10,6 +10,7 @@ rule scores:
 rule score:
     input:
         ratings=lambda wildcards: paths.study_ratings(wildcards.player, experiment.evaluations[wildcards.evaluation]),
+        policies=lambda wildcards: paths.manifests([wildcards.player]),
         tasks=lambda wildcards: paths.tasks(experiment.evaluations[wildcards.evaluation].tasks),
         prompts=[experiment.prompts.rating, experiment.prompts.turn],
     output:
@@ -33,7 +34,8 @@ rule score:
         "score {wildcards.player} on {wildcards.evaluation}"
     shell:
         "python $PARLEY/scripts/scores.py --experiment {params.experiment} --player {wildcards.player} "
-        "--evaluation {wildcards.evaluation} --ratings {input.ratings} --tasks {input.tasks} --out {output} --log {log}"
+        "--evaluation {wildcards.evaluation} --ratings {input.ratings} --tasks {input.tasks} "
+        "--manifests {input.policies} --out {output} --log {log}"
 
 
 rule compare:
@@ -100,6 +102,7 @@ rule knowledge:
 rule safety:
     input:
         episodes=lambda wildcards: paths.study_episodes(wildcards.player, experiment.safety),
+        policies=lambda wildcards: paths.manifests([wildcards.player]),
         tasks=lambda wildcards: paths.tasks(experiment.safety.tasks),
         lexicon=experiment.safety.lexicon if experiment.safety else [],
     output:
@@ -123,4 +126,5 @@ rule safety:
         "study the safety of {wildcards.player}"
     shell:
         "python $PARLEY/scripts/safety.py --experiment {params.experiment} --player {wildcards.player} "
-        "--episodes {input.episodes} --tasks {input.tasks} --out {output} --log {log}"
+        "--episodes {input.episodes} --tasks {input.tasks} "
+        "--manifests {input.policies} --out {output} --log {log}"

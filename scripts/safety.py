@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-from parley.canonical import canonical_json
 from parley.config import load
 from parley.errors import run_as_script
 from parley.evaluation.safety import Rules, observe, summarize
 from parley.evaluation.toxicity import read_lexicon
-from parley.job import arguments
+from parley.job import arguments, spoken_by
 from parley.progress import Journal
 from parley.records.episode import Episode
 from parley.records.jsonl import read_jsonl, write_text
@@ -22,6 +21,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=Path, nargs="+", required=True)
     parser.add_argument("--tasks", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True, help="output: the table")
+    parser.add_argument("--manifests", type=Path, nargs="*", default=[], help="of the player, if it is a policy")
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
@@ -31,8 +31,8 @@ def main() -> None:
         episodes = [episode for path in options.episodes for episode in read_jsonl(path, Episode)]
         rules = Rules(read_lexicon(study.lexicon))
         seen = observe(episodes, tasks, options.player, study.partner, rules)
-        identities = [canonical_json(experiment.model_of(name).identity()) for name in (options.player, study.partner)]
-        table = summarize(seen, rules, *identities)
+        player = spoken_by(experiment, options.player, options.manifests)
+        table = summarize(seen, rules, player, spoken_by(experiment, study.partner, []))
         write_text(options.out, json.dumps(table.to_dicts(), indent=1) + "\n")
         journal.line(f"{len(seen)} seats observed")
 

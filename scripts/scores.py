@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from parley.canonical import canonical_json, file_digest
+from parley.canonical import file_digest
 from parley.config import load
 from parley.errors import run_as_script
 from parley.evaluation.scores import paired, places, scores, seats_of
-from parley.job import arguments
+from parley.job import arguments, spoken_by
 from parley.progress import Journal
 from parley.records.frames import write_parquet
 from parley.records.rating import read_ratings
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--baseline", help="compare with this policy")
     parser.add_argument("--baseline-ratings", type=Path, nargs="+", default=[])
     parser.add_argument("--out", type=Path, required=True, help="output: the scores, or the differences")
+    parser.add_argument("--manifests", type=Path, nargs="*", default=[], help="of the player, if it is a policy")
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
@@ -40,9 +41,9 @@ def main() -> None:
                 evaluation=options.evaluation,
                 partner=evaluation.partner,
                 judge=evaluation.judge,
-                policy_model=canonical_json(experiment.model_of(options.player).identity()),
-                partner_model=canonical_json(experiment.model_of(evaluation.partner).identity()),
-                judge_model=canonical_json(experiment.model_of(evaluation.judge).identity()),
+                policy_model=spoken_by(experiment, options.player, options.manifests),
+                partner_model=spoken_by(experiment, evaluation.partner, []),
+                judge_model=spoken_by(experiment, evaluation.judge, []),
                 judge_prompt=file_digest(experiment.prompts.rating),
             )
             table = scores(ratings, source, among, experiment.play.replicates)

@@ -40,8 +40,8 @@ def person(name: str = "Ann Ash", **changes: Any) -> Character:
         "moral_values": (f"{own}-moral",),
         "schwartz_values": (f"{own}-schwartz",),
     }
-    said = ("gender", "pronouns", "occupation", "public_info", "big_five", "personality_and_values")
-    said += ("decision_making_style", "mbti", "secret")
+    said = ["gender", "pronouns", "occupation", "public_info", "big_five", "personality_and_values"]
+    said += ["decision_making_style", "mbti", "secret"]
     return Character.model_validate({**fields, **{key: f"{own}-{key}" for key in said}, **changes})
 
 
@@ -129,7 +129,7 @@ def verdict(*entries: dict[str, Any]) -> str:
     return json.dumps({"ratings": list(entries)})
 
 
-def draft(scenario: str, **changes: Any) -> str:
+def draft(scenario: str, /, **changes: Any) -> str:
     """A writer's answer."""
     goal = {"text": f"Win in {scenario}", "extra_info": None, "clarification_hint": None, "strategy_hint": None}
     fields: dict[str, Any] = {

@@ -26,7 +26,6 @@ from tests.builders import (
     Script,
     Sent,
     act,
-    episode,
     play_one,
     renderer,
     task,
@@ -280,7 +279,7 @@ def test_no_more_are_in_flight_than_allowed_and_no_fewer(in_flight: int, most: i
         nonlocal flying, peak
         flying += 1
         peak = max(peak, flying)
-        for _ in range(20):
+        for _step in range(20):
             await asyncio.sleep(0)
         flying -= 1
         return SPEAKS
@@ -322,7 +321,3 @@ def test_what_no_call_can_survive_stops_all() -> None:
 
 def test_nothing_wanted_is_nothing_played() -> None:
     assert play_parts([], Script()) == []
-
-
-def test_an_episode_that_was_left_is_not_one_that_failed() -> None:
-    assert not episode(LEAVES, ending="left").failed

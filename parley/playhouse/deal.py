@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parley.playhouse.language import closest
+from parley.playhouse.language import amounts, closest
 from parley.playhouse.reading import Line
 
 _OFFERS = ("propose", "open", "instead")
@@ -33,8 +33,8 @@ class Deal:
 def settle(talk: Sequence[Line], terms: Sequence[str]) -> Deal | None:
     """The newest deal of a talk, or None.
 
-    An acceptance counts if the other had offered that very term; one that names no known term takes the other's
-    newest offer. Accepting what nobody offered settles nothing.
+    An acceptance counts if the other had offered that very term; one that names neither a known term nor an amount
+    takes the other's newest offer. Accepting what nobody offered settles nothing.
     """
     deal: Deal | None = None
     offered: dict[str, list[str]] = {}
@@ -43,7 +43,7 @@ def settle(talk: Sequence[Line], terms: Sequence[str]) -> Deal | None:
         for act in line.acts:
             if act.kind == "accept" and theirs:
                 named = closest(act.about, [*terms, *theirs])
-                if named is None or named in theirs:
+                if named in theirs or (named is None and not amounts(act.about)):
                     deal = Deal(named or theirs[-1], line.who)
         offered.setdefault(line.who, []).extend(offers(line, terms))
     return deal

@@ -117,7 +117,7 @@ def _prevents(scene: Scene, rng: Random) -> list[Act]:
         return [Act("thank")]
     used = did(scene.mine(), "instead")
     fresh = [way for way in lexicon()["better_ways"] if way not in used and way != scene.want.middle]
-    better = scene.want.middle if scene.want.middle not in used else rng.choice(fresh)
+    better = scene.want.middle if scene.want.middle not in used or not fresh else rng.choice(fresh)
     return [Act("dissuade", scene.want.wish), Act("instead", better)]
 
 

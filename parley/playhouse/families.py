@@ -43,7 +43,8 @@ _READERS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("keep", re.compile(r"^You want nobody to know that (?P<wish>.+?)\.(?: You may say that (?P<middle>.+?)\.)?")),
     ("sorry", re.compile(r"^You want to be forgiven for (?P<wish>.+?)\.(?: You could promise to (?P<middle>.+?)\.)?")),
     ("hurt", re.compile(r"^You want an apology for (?P<wish>.+?) and a promise to (?P<middle>.+?)\.")),
-    ("term", re.compile(r"^You want (?P<wish>.+?)\.(?: You could live with (?P<middle>.+?)\.)?")),
+    # A full stop within an amount ends nothing.
+    ("term", re.compile(r"^You want (?P<wish>.+?)\.(?!\d)(?: You could live with (?P<middle>.+?)\.(?!\d))?")),
 )
 _REASON = re.compile(r"Your reason: (?P<reason>.+?)\.")
 

@@ -73,12 +73,21 @@ def hear(text: str) -> list[Act]:
     return heard
 
 
-def closest(phrase: str, known: Sequence[str], least: float = 0.8) -> str | None:
-    """The known phrase that `phrase` means, forgiving small slips of the pen; None if it means none of them."""
+def amounts(phrase: str) -> list[str]:
+    """The numbers in a phrase."""
+    return re.findall(r"\d+", phrase)
+
+
+def closest(phrase: str, known: Sequence[str], least: float = 0.86) -> str | None:
+    """The known phrase that `phrase` means, forgiving small slips of the pen; None if it means none of them.
+
+    `least` is the share of letters in common: lending it out and renting it out (0.857) are two things.
+    """
     if phrase in known:
         return phrase
-    ranked = sorted(((SequenceMatcher(None, phrase.lower(), one.lower()).ratio(), one) for one in known), reverse=True)
-    # Amounts of money are never forgiven: $70 is not a slip of $90.
+    # Amounts are never forgiven: $70 is not a slip of $90.
+    alike = [one for one in known if amounts(one) == amounts(phrase)]
+    ranked = sorted(((SequenceMatcher(None, phrase.lower(), one.lower()).ratio(), one) for one in alike), reverse=True)
     if not ranked or phrase.startswith("$") or ranked[0][0] < least:
         return None
     return ranked[0][1]

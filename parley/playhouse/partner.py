@@ -21,6 +21,10 @@ def act_as_partner(scene: Scene, rng: Random) -> str:
 _WAITING = ("nods", "shrugs", "sighs", "looks away")
 
 
+def _reason(scene: Scene) -> list[Act]:
+    return [Act("reason", scene.want.reason)] if scene.want.reason else []
+
+
 def _terms(scene: Scene, rng: Random) -> list[Act]:
     want, mine, theirs = scene.want, scene.mine(), scene.theirs()
     terms = [term for term in (want.wish, want.middle) if term]
@@ -36,7 +40,7 @@ def _terms(scene: Scene, rng: Random) -> list[Act]:
     if offer and offer == want.middle and (reasoned or not want.firm):
         return [Act("accept", offer)]
     if did(last, "probe"):
-        return [Act("open", want.middle)] if want.middle else [Act("reason", want.reason), Act("demand")]
+        return [Act("open", want.middle)] if want.middle else [*_reason(scene), Act("demand")]
     if offer and not want.firm and reasoned and gives_in(scene, 0.3):
         return [Act("accept", offer)]
     if offer and not want.middle and reasoned and gives_in(scene, 0.7) and did(mine, "reject"):
@@ -45,7 +49,7 @@ def _terms(scene: Scene, rng: Random) -> list[Act]:
         return [Act("reject", offer), *([] if reasoned else [Act("demand")])]
     if want.wish not in did(mine, "propose"):
         return [Act("propose", want.wish)]
-    return [] if did(mine[-1:], "reason") or not want.reason else [Act("reason", want.reason)]
+    return [] if did(mine[-1:], "reason") else _reason(scene)
 
 
 def _asks(scene: Scene, rng: Random) -> list[Act]:
@@ -84,7 +88,7 @@ def _sorry(scene: Scene, rng: Random) -> list[Act]:
         return [Act("apologise", scene.want.wish)]
     if did(mine, "apologise") and scene.want.middle and gives_in(scene, 0.3):
         return [Act("promise", scene.want.middle)]
-    return [Act("reason", scene.want.reason)] if scene.want.reason and not did(mine[-1:], "reason") else []
+    return [] if did(mine[-1:], "reason") else _reason(scene)
 
 
 def _hurt(scene: Scene, rng: Random) -> list[Act]:

@@ -45,10 +45,11 @@ class Scene:
 
 
 _QUIET = "did nothing|left the conversation"
+_WHO = r"[^\s:,\[]+"  # a first name, hyphens and all
 _LONG = re.compile(
-    rf'^Turn #\d+: (?P<who>\w+)[^:\[]*? (?:said: "(?P<text>.*)"|\[(?P<kind>[^\]]+)\] (?P<deed>.*)|(?P<quiet>{_QUIET}))$'
+    rf'^Turn #\d+: (?P<who>{_WHO})[^:\[]*? (?:said: "(?P<text>.*)"|\[(?P<kind>[^\]]+)\] (?P<deed>.*)|(?P<quiet>{_QUIET}))$'
 )
-_SHORT = re.compile(rf"^(?P<who>\w+)(?:: (?P<text>.*)| \[(?P<kind>[^\]]+)\] (?P<deed>.*)| (?P<quiet>{_QUIET}))$")
+_SHORT = re.compile(rf"^(?P<who>{_WHO})(?:: (?P<text>.*)| \[(?P<kind>[^\]]+)\] (?P<deed>.*)| (?P<quiet>{_QUIET}))$")
 
 
 def read_line(line: str) -> Line | None:
@@ -71,8 +72,9 @@ def _after(label: str, text: str) -> str:
 
 def read_scene(prompt: str) -> Scene:
     """Read a turn prompt. Raises `NotUnderstood` if it does not say who speaks, to whom, and when."""
-    me = re.search(r"You are (\w+)", prompt)
-    other = re.search(r"You talk with (\w+)", prompt)
+    # The last such line: the scenario, which comes before, may speak to "you" as well.
+    me = re.search(rf"(?s:.*)^You are ({_WHO})", prompt, re.MULTILINE)
+    other = re.compile(rf"You talk with ({_WHO})").search(prompt, me.start(1)) if me else None
     number = re.search(r"^Turn (\d+) of (\d+)", prompt, re.MULTILINE)
     if not (me and other and number):
         raise NotUnderstood("the prompt does not say who speaks, to whom and at which turn")

@@ -1,6 +1,5 @@
 """The playhouse's server: the scripted speakers behind the OpenAI chat protocol, on loopback."""
 
-import json
 import time
 from collections.abc import Callable
 from random import Random
@@ -45,23 +44,31 @@ def _fault(status: int, message: str, kind: str) -> web.Response:
     return web.json_response({"error": {"message": message, "type": kind}}, status=status)
 
 
+def _asked(body: Any) -> tuple[str, list[dict[str, str]], int | None]:
+    """Model, messages and seed of a request's body. Raises KeyError or TypeError if it is no chat request."""
+    model, messages, seed = body["model"], body["messages"], body.get("seed")
+    texts = [text for message in messages for text in (message["role"], message["content"])]
+    if not all(isinstance(text, str) for text in (model, *texts)) or not isinstance(seed, int | None):
+        raise TypeError("model, roles and contents are text, a seed is a whole number")
+    return model, messages, seed
+
+
 async def _chat(request: web.Request) -> web.Response:
     try:
-        body: dict[str, Any] = await request.json()
-        model, messages = body["model"], body["messages"]
-    except (json.JSONDecodeError, KeyError, TypeError):
+        model, messages, seed = _asked(await request.json())
+    except (ValueError, KeyError, TypeError):
         return _fault(400, "the body is not a chat completion request", "invalid_request_error")
     if model not in SPEAKERS:
         return _fault(404, f"no speaker is called {model!r}; there are {', '.join(SPEAKERS)}", "not_found_error")
     try:
-        text = speak(model, messages, body.get("seed"))
+        text = speak(model, messages, seed)
     except NotUnderstood as reason:
         return _fault(400, f"{model}: {reason}", "invalid_request_error")
     prompt_tokens = sum(_count(message["content"]) for message in messages)
     completion_tokens = _count(text)
     return web.json_response(
         {
-            "id": f"chatcmpl-{digest([model, messages, body.get('seed')], 16)}",
+            "id": f"chatcmpl-{digest([model, messages, seed], 16)}",
             "object": "chat.completion",
             "created": int(time.time()),
             "model": model,

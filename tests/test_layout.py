@@ -1,0 +1,161 @@
+"""Where files lie, and which of them a step needs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parley.config import load
+from parley.layout import Layout
+from tests.builders import experiment
+
+
+def layout(changes: dict[str, Any] | None = None) -> Layout:
+    return Layout(experiment(changes))
+
+
+HERE = "results/mini"
+
+
+def test_each_noun_has_its_folder() -> None:
+    here = layout()
+    assert here.tasks("round1") == [f"{HERE}/tasks/round1/00.jsonl", f"{HERE}/tasks/round1/01.jsonl"]
+    assert here.episodes("round2", ("bc", "base")) == [f"{HERE}/episodes/round2/bc+base/00.jsonl"]
+    assert here.ratings("test", ("bc", "partner"), "judge") == [f"{HERE}/ratings/test/bc+partner/judge/00.parquet"]
+    assert (here.policy("bc"), here.manifest("bc")) == (f"{HERE}/policies/bc", f"{HERE}/policies/bc.json")
+    assert here.scores("bc", "all") == f"{HERE}/scores/bc/all.parquet"
+    assert here.versus("bc", "all") == f"{HERE}/scores/bc/all.versus_base.parquet"
+    assert here.report == f"{HERE}/report/index.html"
+    assert Layout(experiment(), "elsewhere").report == "elsewhere/mini/report/index.html"
+
+
+def test_shards_are_numbered_from_zero() -> None:
+    assert layout({"task_sets.round1.shards": 12}).shards("round1")[8:] == ["08", "09", "10", "11"]
+
+
+def test_tasks_come_from_the_writer_or_from_a_file() -> None:
+    assert layout().source("round1") == f"{HERE}/tasks/round1/written.jsonl"
+    assert layout().source("test") == "test.jsonl"
+
+
+def test_the_baseline_is_the_first_policy_that_is_a_model_as_it_is() -> None:
+    assert layout().baseline == "base"
+    assert layout({"policies.other": {"model": "expert"}}).baseline == "base"
+
+
+def test_policies_are_told_from_models_and_the_trained_from_the_others() -> None:
+    here = layout()
+    players = ("bc", "base", "expert", "bc")
+    assert here.trained(players) == ["bc"]
+    assert here.manifests(players) == [here.manifest("bc"), here.manifest("base")]
+    assert (here.trained_policies(), here.base_policies()) == (["bc", "sr"], ["base"])
+
+
+def test_a_policy_is_trained_on_what_it_learns_from() -> None:
+    here = layout()
+    assert here.training_episodes("sr") == here.episodes("round2", ("bc", "base"))
+    assert here.training_ratings("bc") == here.ratings("round1", ("expert", "expert"), "judge")
+    with pytest.raises(KeyError, match="base"):
+        here.learned_from("base")
+
+
+def test_a_study_is_played_in_both_seats() -> None:
+    here = layout()
+    study = here.experiment.evaluations["all"]
+    assert here.study_episodes("bc", study) == [
+        f"{HERE}/episodes/test/bc+partner/00.jsonl",
+        f"{HERE}/episodes/test/partner+bc/00.jsonl",
+    ]
+    assert len(here.study_ratings("partner", study)) == 1  # with itself there is one seating
+
+
+PLAYS = [
+    ("round1", "expert+expert"),
+    ("round2", "bc+base"),
+    *(
+        (tasks, players)
+        for tasks in ("test", "risky")
+        for policy in ("base", "bc", "sr", "expert")
+        for players in (f"{policy}+partner", f"partner+{policy}")
+    ),
+]
+
+
+def test_everything_that_is_played_is_played_once() -> None:
+    here = layout({"evaluations.again": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}})
+    assert [(tasks, "+".join(players)) for tasks, players, _ in here.plays()] == PLAYS
+    files = len(PLAYS) + 1  # round1 has two shards
+    assert len(here.all_ratings()) == len(set(here.all_ratings())) == files
+    assert len(here.all_episodes()) == len(set(here.all_episodes())) == files
+
+
+def test_two_judges_of_the_same_episodes_share_them() -> None:
+    other = {"evaluations.other": {"tasks": "test", "partner": "partner", "judge": "writer"}}
+    here, both = layout(), layout(other)
+    assert both.all_episodes() == here.all_episodes()
+    assert len(both.all_ratings()) == len(here.all_ratings()) + 8
+
+
+def test_all_scores_are_compared_but_those_of_the_baseline() -> None:
+    found = [path.removeprefix(f"{HERE}/scores/") for path in layout().all_scores()]
+    assert found == [
+        "base/all.parquet",
+        *(f"{name}/all{kind}.parquet" for name in ("bc", "sr", "expert") for kind in ("", ".versus_base")),
+    ]
+
+
+def test_side_effects_are_measured_where_the_config_asks_for_them() -> None:
+    found = [path.removeprefix(f"{HERE}/") for path in layout().side_effects()]
+    assert found == [
+        *(f"knowledge/{name}.json" for name in ("base", "bc", "sr")),
+        *(f"safety/{name}.json" for name in ("base", "bc", "sr", "expert")),
+    ]
+    assert layout({"knowledge": None, "safety": None, "task_sets.risky": None}).side_effects() == []
+
+
+def test_all_tasks_and_policies_of_the_config_are_there() -> None:
+    here = layout()
+    assert len(here.all_tasks()) == 5
+    assert here.all_policies() == [here.manifest(name) for name in ("base", "bc", "sr")]
+
+
+# -- local checkpoints ---------------------------------------------------------------------------------------------
+
+
+def test_the_weights_of_local_models_are_inputs_once(tmp_path: Path) -> None:
+    here = layout({"models.agent.path": str(tmp_path)})
+    assert here.checkpoints(["base"]) == [f"{tmp_path}/model.safetensors"]  # not there: for Snakemake to miss
+    for part in ("model-00002-of-00002", "model-00001-of-00002"):
+        (tmp_path / f"{part}.safetensors").touch()
+    assert here.checkpoints(["base", "bc", "expert", "sr"]) == [
+        f"{tmp_path}/model-00001-of-00002.safetensors",
+        f"{tmp_path}/model-00002-of-00002.safetensors",
+    ]
+
+
+def test_a_model_that_is_no_folder_here_is_no_input(tmp_path: Path) -> None:
+    gguf = tmp_path / "agent.gguf"
+    gguf.touch()
+    for path in (str(gguf), "some-org/some-model"):
+        assert layout({"models.agent.path": path}).checkpoints(["base", "expert"]) == []
+
+
+# -- the resolved config -------------------------------------------------------------------------------------------
+
+
+def test_the_resolved_config_is_published_and_not_touched_again(tmp_path: Path) -> None:
+    here = Layout(experiment(), str(tmp_path))
+    here.publish()
+    path = Path(here.resolved)
+    assert load(path) == experiment()
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    here.publish()
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+    Layout(experiment({"seed": 2}), str(tmp_path)).publish()
+    assert json.loads(path.read_text(encoding="utf-8"))["seed"] == 2
+
+
+def test_the_templates_of_the_report_are_there() -> None:
+    found = Layout.report_templates()
+    assert found and all(Path(path).is_file() for path in found)
