@@ -4,12 +4,12 @@ The JSON schema and the table in `docs/configuration.md` are generated from thes
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from parley.errors import ParleyError
 
@@ -134,10 +134,13 @@ class Play(Section):
     replicates: int = Field(default=1, ge=1, description="plays of each task, cast and players")
 
 
+Rule = Literal["bc", "sr"]
+
+
 class Selection(Section):
     """Which rated seats are learned from (paper, appendix B.2)."""
 
-    rule: Literal["bc", "sr"]
+    rule: Rule
     reward: str = Field(default="goal", description="the dimension that ranks; ties are broken by overall")
     top: int = Field(default=2, ge=1, description="bc: ranks per task and seat that are always kept")
     share: float = Field(default=0.2, gt=0, le=1, description="sr: share of each task's candidates that is kept")
@@ -159,20 +162,19 @@ class Training(Section):
     seed: int = Field(default=1, ge=0)
 
 
+def _by_rule(value: Any) -> Any:
+    return {"rule": value} if isinstance(value, str) else value
+
+
 class LearnsFrom(Section):
     """What a policy is trained on: rated episodes of `players` on `tasks`, filtered by `selection`."""
 
     players: Seats
     tasks: str
     judge: str
-    selection: Selection
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and isinstance(value.get("selection"), str):
-            return {**value, "selection": {"rule": value["selection"]}}
-        return value
+    selection: Annotated[Selection, BeforeValidator(_by_rule, json_schema_input_type=Selection | Rule)] = Field(
+        description="the rule alone, if the rest stays as it is"
+    )
 
 
 class Policy(Section):

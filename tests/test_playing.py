@@ -193,6 +193,13 @@ def test_spaces_are_folded_and_acts_without_words_have_none(kind: Any, given: st
     assert settled(Action(action_type=kind, argument=given)) == Action(action_type=kind, argument=kept)
 
 
+def test_a_turn_keeps_the_folded_act_and_the_other_is_shown_that() -> None:
+    second = Script(act("leave", "Bye!"))
+    played = play_one(Script(act("speak", "  Hello,\n you. ")), second)
+    assert [turn.action.argument for turn in played.turns] == ["Hello, you.", ""]
+    assert "\nAnn: Hello, you.\n" in second.sent[0].text
+
+
 def test_each_call_has_a_seed_of_its_own_and_the_same_one_again() -> None:
     def seeds(part: Part, seed: int = 1) -> list[int | None]:
         speaker = Script(then=repeat(SPEAKS))

@@ -125,10 +125,10 @@ def _open(scene: Scene, rng: Random) -> list[Act]:
     """A goal that is not of the small world: stay polite, ask, agree, close."""
     theirs = scene.theirs()
     offer = last_offer(theirs, [])
-    if offer and scene.number > 4:
-        return [Act("accept", offer)]
     if did(theirs, "accept", "thank", "understand") or scene.number >= scene.last - 2:
         return [Act("thank")]
+    if offer and scene.number > 4:
+        return [Act("accept", offer)]
     return [Act("probe")] if not did(scene.mine(), "probe") else [Act("propose", "meeting in the middle")]
 
 
