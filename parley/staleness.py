@@ -9,14 +9,20 @@ from typing import Any
 
 from parley.canonical import canonical_json
 from parley.config import Experiment, Model, Seats
+from parley.llm.identity import playhouse_code
 
 
 def _dump(section: Any) -> Any:
     return section.model_dump(mode="json")
 
 
+def _identity(model: Model) -> dict[str, Any]:
+    """A model's identity as far as it is known before any job runs: scripted speakers are what their code is."""
+    return model.identity() | ({"served_by": playhouse_code()} if model.engine == "playhouse" else {})
+
+
 def _models(experiment: Experiment, names: Iterable[str]) -> dict[str, Any]:
-    return {name: experiment.model_of(name).identity() for name in names}
+    return {name: _identity(experiment.model_of(name)) for name in names}
 
 
 def _weights(model: Model) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def identity_of(model: Model, adapter: Path | None, cache: Path) -> dict[str, An
     """`Model.identity()`, and for what runs here the hashes of its weights or code and the version of its engine."""
     identity = model.identity()
     if model.engine == "playhouse":
-        identity["served_by"] = _playhouse_code()
+        identity["served_by"] = playhouse_code()
     if model.engine in ("llamacpp", "vllm"):
         identity |= checkpoint_identity(Path(str(model.path)), cache)
         identity["served_by"] = _vllm_version() if model.engine == "vllm" else _llamacpp_version()
@@ -39,7 +39,7 @@ def _vllm_version() -> str:
 
 
 @remembered
-def _playhouse_code() -> str:
+def playhouse_code() -> str:
     """A hash of the scripted speakers: of all code that their server reaches, without comments, and of their texts."""
     spec = find_spec("parley.playhouse")
     assert spec is not None and spec.submodule_search_locations

@@ -6,15 +6,16 @@ from parley.playhouse.deal import did, last_offer, settle
 from parley.playhouse.language import Act, closest, lexicon, say
 from parley.playhouse.reading import Scene, action, gives_in
 
+#: Few words, well chosen; the pocket model has never heard more than two sentences at once.
+SENTENCES = 2
+
 
 def act_as_expert(scene: Scene, rng: Random) -> str:
     """The expert's answer to a turn prompt."""
     if _over(scene):
         return action("leave")
     acts = _HANDLERS[scene.want.kind](scene, rng)
-    if scene.number <= 2 and not did(scene.mine(), "greet"):
-        acts = [Act("greet", scene.other), *acts]
-    return action("speak", say(acts[:3], rng))
+    return action("speak", say(acts[:SENTENCES], rng))
 
 
 def _over(scene: Scene) -> bool:
@@ -42,20 +43,19 @@ def _terms(scene: Scene, rng: Random) -> list[Act]:
     if offer == want.wish:
         return [Act("accept", offer)]
     tried = [closest(about, terms) or about for about in did(mine, "propose")]
-    if want.wish not in tried and scene.number <= 4:
-        return [Act("propose", want.wish), *_reason(scene)]
-    if middle and offer == middle:
+    if middle and offer == middle and (want.wish in tried or scene.number > 4):
         return [Act("accept", middle)]
     # Some experts are generous: selection, not the expert, decides whether that is learned.
     if offer and did(theirs, "reason") and gives_in(scene, 0.2):
         return [Act("accept", offer)]
-    if middle and (asked or middle not in tried or tried.count(middle) < 3):
-        return [Act("open" if asked else "propose", middle), *_reason(scene)]
-    if not middle and not did(mine[-1:], "probe"):
-        return [*_reason(scene), Act("probe")]
     if offer and scene.number >= scene.last - 2:
         return [Act("accept", offer)]
-    return [Act("propose", middle or want.wish), *_reason(scene)]
+    refused = [Act("reject", offer)] if offer and last_offer(theirs[-1:], terms) == offer else []
+    if want.wish not in tried and scene.number <= 4:
+        return [*refused, Act("propose", want.wish), *_reason(scene)]
+    if middle:
+        return [*refused, Act("open" if asked else "propose", middle), *_reason(scene)]
+    return [*refused, *_reason(scene), Act("probe")]
 
 
 def _asks(scene: Scene, rng: Random) -> list[Act]:
