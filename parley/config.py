@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from parley.config_faults import first_fault
 from parley.errors import ParleyError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and _")]
@@ -308,6 +309,16 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _trainable(self) -> Self:
+        for name, policy in self.policies.items():
+            if policy.parent is not None and self.model_of(name).path is None:
+                raise ValueError(
+                    f"policies.{name}: is trained from the model {self.base_of(name)!r}, which has no `path`; "
+                    "only a local checkpoint can be trained"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _no_idle_entries(self) -> Self:
         sets = {source.tasks for policy in self.policies.values() if (source := policy.learns_from)}
         sets |= {evaluation.tasks for evaluation in self.evaluations.values()}
@@ -366,7 +377,7 @@ def check(data: Any, source: str = "config") -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise ParleyError(f"{source}: {_first_fault(error)}") from None
+        raise ParleyError(f"{source}: {first_fault(error, Experiment.model_json_schema())}") from None
 
 
 def load(path: str | Path) -> Experiment:
@@ -382,37 +393,3 @@ def load(path: str | Path) -> Experiment:
         where = f":{mark.line + 1}" if mark else ""
         raise ParleyError(f"{path}{where}: not YAML ({getattr(error, 'problem', error)}); mend the line") from None
     return check(data, str(path))
-
-
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"] if part not in ("Price", "literal['free']", "[key]")]
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        *parents, key = path
-        near = difflib.get_close_matches(key, _keys_at(parents), n=1)
-        message = "unknown key; " + (f"did you mean `{near[0]}`?" if near else "delete it")
-    elif first["type"] == "missing":
-        message = "is missing; add it"
-    return f"{'.'.join(path)}: {message}" if path else message
-
-
-def _keys_at(path: list[str]) -> list[str]:
-    """The keys that the section at a YAML path knows."""
-    node: dict[str, Any] = Experiment.model_json_schema()
-    definitions = node["$defs"]
-
-    def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        for option in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
-            if "$ref" in option:
-                return dict(definitions[option["$ref"].rsplit("/", 1)[1]])
-        return node
-
-    for part in path:
-        node = resolve(node)
-        properties = node.get("properties", {})
-        patterns = list(node.get("patternProperties", {}).values())
-        node = properties.get(part) or node.get("additionalProperties") or (patterns[0] if patterns else {})
-        if not isinstance(node, dict):
-            return []
-    return list(resolve(node).get("properties", {}))

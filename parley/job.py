@@ -1,4 +1,4 @@
-"""What every script shares: its arguments for the experiment and the log, and the way a job talks to models."""
+"""A job that calls models: its ledger, its speakers, and what the calls took."""
 
 import argparse
 import asyncio
@@ -9,20 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parley.canonical import canonical_json
 from parley.config import Experiment, load
 from parley.llm.ledger import Ledger
 from parley.llm.speaker import Speaker, speakers, summary
 from parley.progress import Journal
 from parley.records.jsonl import write_text
-
-
-def arguments(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that every script has."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--experiment", type=Path, default=Path("config.yaml"), help="the config (YAML or JSON)")
-    parser.add_argument("--log", type=Path, help="where progress is written; stderr if not given")
-    return parser
 
 
 @dataclass(frozen=True)
@@ -90,12 +81,3 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def spoken_by(experiment: Experiment, player: str, manifests: Iterable[Path]) -> str:
-    """Who spoke under a player's name, as provenance: the model's identity, and the adapter's hash if it has one."""
-    identity = experiment.model_of(player).identity()
-    for path in manifests:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        identity |= {key: manifest[key] for key in ("adapter", "weights") if manifest.get(key)}
-    return canonical_json(identity)

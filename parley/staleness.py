@@ -10,6 +10,7 @@ from typing import Any
 from parley.canonical import canonical_json
 from parley.config import Experiment, Model, Seats
 from parley.llm.identity import playhouse_code
+from parley.world.keywords import lane
 
 
 def _dump(section: Any) -> Any:
@@ -35,14 +36,13 @@ def tasks(experiment: Experiment, task_set: str) -> str:
     entry = experiment.task_sets[task_set]
     if entry.writer is None:
         return canonical_json({})
-    written = [name for name, other in experiment.task_sets.items() if other.file is None]
     return canonical_json(
         {
             "seed": experiment.seed,
             "count": entry.count,
             "similarity": entry.similarity,
             "writer": _models(experiment, [entry.writer]),
-            "share": [written.index(task_set), len(written)],
+            "lane": lane(experiment, task_set),
         }
     )
 

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.canonical import digest
 from parley.config import load
 from parley.errors import run_as_script
-from parley.job import arguments
 from parley.llm.weights import cache_folder, checkpoint_identity
 from parley.progress import Journal
 from parley.records.jsonl import write_text

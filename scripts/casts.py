@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from parley import handmade
+from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
-from parley.job import arguments
 from parley.progress import Journal
 from parley.records.character import read_characters, read_relationships
 from parley.records.task import read_tasks

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
-from parley.job import arguments
 from parley.learning.dataset import samples, write_dataset
 from parley.progress import Journal
 from parley.records.character import read_characters

@@ -4,13 +4,15 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.errors import run_as_script
-from parley.job import Stage, arguments, in_flight, run
+from parley.job import Stage, in_flight, run
 from parley.progress import Journal, Progress
 from parley.records.character import read_characters
 from parley.records.episode import Episode
 from parley.records.jsonl import write_jsonl
 from parley.records.task import read_tasks
+from parley.world.casting import check_casts
 from parley.world.observation import Renderer
 from parley.world.playing import parts, play_all
 from parley.world.prompts import prompt
@@ -22,9 +24,10 @@ async def play(options: Namespace, journal: Journal) -> None:
     experiment = stage.experiment
     first, second = options.players.split("+")
     tasks = {task.name: task for task in read_tasks(options.tasks)}
-    renderer = Renderer(
-        prompt(experiment.prompts.turn), experiment.play, tasks, read_characters(experiment.world.characters)
-    )
+    characters = read_characters(experiment.world.characters)
+    for task in tasks.values():
+        check_casts(task, characters, str(options.tasks))
+    renderer = Renderer(prompt(experiment.prompts.turn), experiment.play, tasks, characters)
     wanted = parts(tasks.values(), experiment.play.replicates)
     progress = Progress(
         journal, f"episodes {options.players} {options.tasks.parent.name} {options.tasks.stem}", len(wanted)

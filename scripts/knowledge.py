@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.config import load
 from parley.errors import ParleyError, run_as_script
 from parley.evaluation.knowledge import measure
-from parley.job import arguments
 from parley.progress import Journal
 from parley.records.jsonl import write_text
 

@@ -4,8 +4,9 @@ import asyncio
 from argparse import Namespace
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
-from parley.job import Stage, arguments, in_flight, run
+from parley.job import Stage, in_flight, run
 from parley.progress import Journal, Progress
 from parley.records.character import read_characters
 from parley.records.episode import Episode

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
-from parley.job import arguments
 from parley.layout import Layout
 from parley.progress import Journal
 from parley.records.jsonl import write_text

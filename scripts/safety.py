@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
+from parley.evaluation.provenance import spoken_by
 from parley.evaluation.safety import Rules, observe, summarize
 from parley.evaluation.toxicity import read_lexicon
-from parley.job import arguments, spoken_by
 from parley.progress import Journal
 from parley.records.episode import Episode
 from parley.records.jsonl import read_jsonl, write_text

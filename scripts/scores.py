@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.canonical import file_digest
 from parley.config import load
 from parley.errors import run_as_script
+from parley.evaluation.provenance import spoken_by
 from parley.evaluation.scores import paired, places, scores, seats_of
-from parley.job import arguments, spoken_by
 from parley.progress import Journal
 from parley.records.frames import write_parquet
 from parley.records.rating import read_ratings

@@ -5,8 +5,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from parley import handmade
+from parley.arguments import arguments
 from parley.errors import run_as_script
-from parley.job import Stage, arguments, run
+from parley.job import Stage, run
 from parley.progress import Journal, Progress
 from parley.records.jsonl import read_jsonl, write_text
 from parley.records.task import Keyword, read_tasks

@@ -5,11 +5,11 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
+from parley.arguments import arguments
 from parley.canonical import digest
 from parley.code import code_hash
 from parley.config import Policy, load
 from parley.errors import ParleyError, run_as_script
-from parley.job import arguments
 from parley.learning.adapters import AdapterStore, adapter_key, library_versions
 from parley.learning.training import train
 from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from parley import job
+from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
-from parley.job import Stage, arguments, first_of, in_flight, run, stage_root
+from parley.job import Stage, first_of, in_flight, run, stage_root
 from parley.llm.call import Reply
 from parley.llm.speaker import Counts
 from parley.llm.usage import Usage

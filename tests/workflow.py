@@ -65,7 +65,9 @@ class Workshop:
 
     def read(self, pattern: str) -> dict[str, bytes]:
         """The bytes of result files by their path below the results folder."""
-        return {str(p.relative_to(self.results)): p.read_bytes() for p in sorted(self.results.glob(pattern)) if p.is_file()}
+        return {
+            str(p.relative_to(self.results)): p.read_bytes() for p in sorted(self.results.glob(pattern)) if p.is_file()
+        }
 
 
 def jobs(output: str) -> dict[str, int]:
