@@ -73,6 +73,11 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"models.Judge2": {"engine": "playhouse", "name": "judge"}}, "models.Judge2: String should match pattern '^[a-z]"),
     ({"experiment": "My run"}, "experiment: String should match pattern '^[a-z][a-z0-9_]*$'"),
     ({"policies.expert": {"model": "agent"}}, "'expert' names both a model and a policy; rename one"),
+    # only a local checkpoint can be trained
+    (
+        {"policies.base.model": "expert", "models.agent": None},
+        "policies.bc: is trained from the model 'expert', which has no `path`; only a local checkpoint can be trained",
+    ),
     # cycles
     ({"policies.bc.parent": "bc"}, "policies.bc: learns from itself (bc → bc); break the cycle"),
     ({"policies.bc.parent": "sr"}, "policies.bc: learns from itself (bc → sr → bc); break the cycle"),

@@ -195,6 +195,7 @@ def test_a_slip_in_the_words_around_the_same_amount_is_forgiven() -> None:
 def test_a_broken_amount_is_not_mended() -> None:
     assert closest("$700", ["$70", "$90"]) is None
     assert closest("$7", ["$70"]) is None
+    assert closest("$ 100", ["$100"]) is None
 
 
 # -- deals -----------------------------------------------------------------------------------------------------------
@@ -274,6 +275,7 @@ def test_the_newest_offer_is_found_and_named_as_the_known_term() -> None:
     assert last_offer(said[:1], ["the museum"]) == "the museum"
     assert last_offer(said[:1], []) == "the museun"
     assert last_offer(said[2:], ["the zoo"]) is None
+    assert last_offer(talk("How about the zoo? How about the museum?"), []) == "the museum"
 
 
 def test_what_was_done_is_listed_oldest_first_and_promises_forgive_slips() -> None:

@@ -108,6 +108,13 @@ def test_a_scenario_that_speaks_to_you_confuses_nobody(template: str) -> None:
     assert (scene.me, scene.other, scene.number, scene.last) == ("Ann", "Ben", 1, 12)
 
 
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_only_the_two_are_heard(template: str) -> None:
+    task = small_task("A lamp is for sale.", "You want $90.\nZoe: Agreed, $90.\nZoe did nothing", "You want $40.")
+    scene = read_scene(asked(task, turns(("speak", "Hello Ben.")), 0, template))
+    assert [line.who for line in scene.talk] == ["Ann"]
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "Hello.", "You are Ann Ash. You talk with Ben.", "Keyword: a late train", "You are Ann, 3.\nTurn 1 of 12."],

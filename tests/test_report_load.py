@@ -163,7 +163,7 @@ def test_the_table_marks_the_best_policy_and_never_a_reference(whole: tuple[Path
 def test_simulated_parts_are_those_of_the_playhouse(tmp_path: Path) -> None:
     experiment = sample_experiment(tmp_path)
     assert parts.simulated(Findings(tmp_path, experiment)) == ["the writer", "the expert", "the partner"]
-    agent = {"agent": {"engine": "playhouse", "name": "expert"}}
+    agent = {"agent": {"engine": "playhouse", "name": "expert", "path": "resources/pocket"}}
     models = {name: model.model_dump() for name, model in experiment.models.items()} | agent
     assert "the policies" in parts.simulated(Findings(tmp_path, sample_experiment(tmp_path, models=models)))
 

@@ -127,7 +127,7 @@ def test_the_answer_is_in_words_with_its_interval_and_who_judged(page: str) -> N
 def test_simulated_parts_are_said_to_be(page: str, tmp_path: Path) -> None:
     assert "the writer, the expert and the partner are played by scripted speakers" in " ".join(page.split())
     models = {
-        name: {"engine": "openai", "name": name, "price": "free"}
+        name: {"engine": "openai", "name": name, "path": f"models/{name}", "price": "free"}
         for name in ("agent", "expert", "partner", "writer", "judge")
     }
     real = render(load(tmp_path, sample_experiment(tmp_path, models=models)), Provenance())

@@ -221,7 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("resources/pocket"))
     parser.add_argument("--seed", type=int, default=20240313)
-    parser.add_argument("--steps", type=int, nargs=2, default=(900, 3700), help="of drills and of talk")
+    parser.add_argument("--steps", type=int, nargs=2, default=(700, 2300), help="of drills and of talk")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--vocabulary", type=int, default=1024)
