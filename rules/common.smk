@@ -22,7 +22,7 @@ except ParleyError as error:
 shell.prefix(
     f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PARLEY='{workflow.basedir}'; "
     f"export PYTHONPATH=$PARLEY PARLEY_PURSE=.parley/purse/{os.getpid()}; "
-    "export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} TOKENIZERS_PARALLELISM=false; "
+    f"export OMP_NUM_THREADS={os.getenv('OMP_NUM_THREADS', '1')} TOKENIZERS_PARALLELISM=false; "
 )
 
 results = paths.results
