@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +67,10 @@ def in_flight(experiment: Experiment, names: Iterable[str]) -> int:
     return max(experiment.model_of(name).concurrency for name in names)
 
 
-def run(main: "asyncio.Future[None] | object") -> None:
-    """Run a script's coroutine to its end; a single `ParleyError` in a task group is raised as itself."""
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a script's coroutine to its end; the first error in a task group is raised as itself."""
     try:
-        asyncio.run(main)  # type: ignore[arg-type]
+        asyncio.run(main)
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 

@@ -1,7 +1,8 @@
 """What each rule's result depends on besides its input files: one canonical JSON string a rule.
 
 A string here is a Snakemake param: when it changes, the rule's targets are stale. Everything that decides a result must
-be in it, and nothing else: how a model is reached, how fast, and what it costs make nothing stale.
+be in it, and nothing else: how a model is reached, how fast, and what it costs make nothing stale
+(a price: the page alone, which shows it).
 """
 
 from collections.abc import Iterable
