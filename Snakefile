@@ -25,8 +25,9 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        report_page,
+        paths.everything(),
 
 
 onstart:
     hold_results()
+    cutoff.watch(workflow.dag, logger.info)

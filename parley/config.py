@@ -103,6 +103,7 @@ class TaskSet(Section):
     writer: str | None = Field(default=None, description="the model that writes them")
     casts: int = Field(default=1, ge=1, description="pairs of characters drawn per task")
     casts_by_tag: dict[str, int] = Field(default_factory=dict, description="other numbers of pairs for tagged tasks")
+    cast_seed: int | None = Field(default=None, ge=0, description="draws other pairs; the experiment's seed by default")
     shards: int = Field(default=1, ge=1, le=512, description="files (and jobs) that the set is cut into")
     similarity: float = Field(default=0.85, gt=0, le=1, description="character n-gram overlap that makes a duplicate")
 

@@ -9,6 +9,10 @@ from parley.config import Evaluation, Experiment, LearnsFrom, Safety, Seats
 from parley.records.jsonl import write_text
 
 
+#: The files of a dataset folder.
+DATASET = ("train.parquet", "README.md", "funnel.json", "manifest.json")
+
+
 class Layout:
     """The paths of one experiment's files, as text: what Snakemake's rules name and what a person types."""
 
@@ -48,6 +52,10 @@ class Layout:
         """A judge's ratings of those episodes."""
         folder = f"{self.results}/ratings/{task_set}/{'+'.join(players)}/{judge}"
         return [f"{folder}/{shard}.parquet" for shard in self.shards(task_set)]
+
+    def dataset(self, policy: str, file: str) -> str:
+        """One of the files of the dataset that a policy learns from."""
+        return f"{self.results}/datasets/{policy}/{file}"
 
     def policy(self, policy: str) -> str:
         """The folder of a policy: its adapter and card."""
@@ -153,6 +161,36 @@ class Layout:
     def all_policies(self) -> list[str]:
         """Every policy's manifest."""
         return [self.manifest(policy) for policy in self.experiment.policies]
+
+    def all_selections(self) -> list[str]:
+        """What every trained policy's samples were selected from, and how many were kept."""
+        found = [
+            (f"{self.results}/selections/{name}.parquet", self.dataset(name, "funnel.json"))
+            for name in self.trained_policies()
+        ]
+        return [path for pair in found for path in pair]
+
+    def everything(self) -> list[str]:
+        """Every file that the experiment consists of: one that is missing is made again, whoever needs it.
+
+        That costs little: what it is made of is there, and where it comes out as it was nothing behind it runs.
+        """
+        written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
+        sources = [path for name in written for path in (self.source(name), f"{self.source(name)[:-5]}funnel.json")]
+        datasets = [self.dataset(name, file) for name in self.trained_policies() for file in DATASET]
+        folders = [self.policy(name) for name in self.experiment.policies]
+        return [
+            *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
+            *(*self.all_selections(), *datasets, *folders, *self.all_policies()),
+            *(*self.all_scores(), *self.side_effects(), *self.all_usage()),
+        ]
+
+    def all_usage(self) -> list[str]:
+        """What the calls of every job took, where the job has model calls: beside each file that they made."""
+        written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
+        made = [*self.all_episodes(), *self.all_ratings()]
+        stems = [str(Path(path).relative_to(self.results).with_suffix(".json")) for path in made]
+        return [f"{self.results}/usage/{stem}" for stem in [*(f"tasks/{name}.json" for name in written), *stems]]
 
     def all_scores(self) -> list[str]:
         """Every score file, with the differences to the baseline."""

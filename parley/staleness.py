@@ -51,9 +51,8 @@ def tasks(experiment: Experiment, task_set: str) -> str:
 def casts(experiment: Experiment, task_set: str) -> str:
     """Rule `cast`: how many casts, and into how many shards the set is cut."""
     entry = experiment.task_sets[task_set]
-    return canonical_json(
-        {"seed": experiment.seed, "casts": entry.casts, "by_tag": entry.casts_by_tag, "shards": entry.shards}
-    )
+    seed = experiment.seed if entry.cast_seed is None else entry.cast_seed
+    return canonical_json({"seed": seed, "casts": entry.casts, "by_tag": entry.casts_by_tag, "shards": entry.shards})
 
 
 def episodes(experiment: Experiment, players: Seats) -> str:

@@ -4,7 +4,9 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from parley import layout, staleness
+from snakemake.logging import logger
+
+from parley import cutoff, layout, staleness
 from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError

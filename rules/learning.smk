@@ -43,6 +43,7 @@ rule collect:
     output:
         f"{results}/datasets/{{policy}}/train.parquet",
         f"{results}/datasets/{{policy}}/README.md",
+        f"{results}/datasets/{{policy}}/funnel.json",
         manifest=f"{results}/datasets/{{policy}}/manifest.json",
     log:
         f"{results}/logs/datasets/{{policy}}.log",

@@ -12,6 +12,8 @@ rule page:
         side_effects=paths.side_effects(),
         ratings=paths.all_ratings(),
         policies=paths.all_policies(),
+        selections=paths.all_selections(),
+        usage=paths.all_usage(),
         tasks=paths.all_tasks(),
         characters=experiment.world.characters,
         templates=paths.report_templates(),

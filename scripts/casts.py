@@ -23,6 +23,7 @@ def main() -> None:
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
         task_set = experiment.task_sets[options.task_set]
+        seed = experiment.seed if task_set.cast_seed is None else task_set.cast_seed
         characters = read_characters(experiment.world.characters)
         pairs = read_relationships(experiment.world.relationships, characters)
         lines = []
@@ -31,7 +32,7 @@ def main() -> None:
                 continue
             check_casts(task, characters, str(options.tasks))
             count = task_set.casts_for(task.tags)
-            casts = task.casts or draw_casts(task, count, characters, pairs, experiment.seed)
+            casts = task.casts or draw_casts(task, count, characters, pairs, seed)
             lines.append(task.model_copy(update={"casts": casts}).model_dump_json() + "\n")
         remedy = f"set task_sets.{options.task_set}.file to a file of your own"
         if notice := handmade.generate(options.out, "".join(lines), remedy):

@@ -1,7 +1,6 @@
 """Train a policy's adapter on its dataset, or take it from the store if the very same was trained before."""
 
 import json
-import shutil
 from argparse import Namespace
 from pathlib import Path
 
@@ -11,9 +10,11 @@ from parley.code import code_hash
 from parley.config import Policy, load
 from parley.errors import ParleyError, run_as_script
 from parley.learning.adapters import AdapterStore, adapter_key, library_versions
+from parley.learning.folder import essence
 from parley.learning.training import train
 from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity
 from parley.progress import Journal, Progress
+from parley.records.jsonl import write_text
 
 SIMULATED = "It was trained in a simulated world: scripted speakers and judge, no people and no language models."
 
@@ -75,7 +76,7 @@ def main() -> None:
         policy = experiment.policies[options.policy]
         simulated = any(other.engine == "playhouse" for other in experiment.models.values())
         make(options, policy, Path(model.path), simulated, journal)
-        shutil.copyfile(options.out / "manifest.json", options.manifest)
+        write_text(options.manifest, essence(options.out))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import yaml
 
 from parley.canonical import file_digest
 from parley.errors import ParleyError
-from parley.learning.dataset import Samples, samples, write_dataset
+from parley.learning.dataset import Samples, learned, samples, write_dataset
 from parley.learning.selection import SCHEMA as SELECTION_SCHEMA
 from parley.records.episode import Action, Episode, Turn
 from parley.records.sample import SCHEMA, Message
@@ -129,21 +129,39 @@ def written(folder: Path, found: Samples | None = None, note: str | None = None)
 def test_a_second_write_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = written(tmp_path / "one"), written(tmp_path / "two")
     names = sorted(path.name for path in first.iterdir())
-    assert names == ["README.md", "manifest.json", "train.parquet"]
+    assert names == ["README.md", "funnel.json", "manifest.json", "train.parquet"]
     assert [(first / name).read_bytes() for name in names] == [(second / name).read_bytes() for name in names]
     written(first)
     assert file_digest(first / "train.parquet") == file_digest(second / "train.parquet")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_manifest_has_the_hash_and_the_counts(tmp_path: Path) -> None:
+def test_the_manifest_is_about_the_samples_and_the_funnel_about_the_way_there(tmp_path: Path) -> None:
     folder = written(tmp_path / "data")
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["sha256"] == file_digest(folder / "train.parquet")
-    assert (manifest["rows"], manifest["episodes"], manifest["tasks"]) == (4, 1, 1)
-    assert (manifest["candidates"], manifest["kept"]) == (2, 2)
-    assert manifest["dropped_turns"] == {"did nothing": 1}
-    assert manifest["funnel"] == {"top": 2}
+    found = pl.read_parquet(folder / "train.parquet")
+    assert manifest == {"sha256": learned(found), "rows": 4, "episodes": 1, "tasks": 1}
+    funnel = json.loads((folder / "funnel.json").read_text())
+    assert funnel == {"candidates": 2, "kept": 2, "funnel": {"top": 2}, "dropped_turns": {"did nothing": 1}}
+
+
+def test_what_is_learned_is_the_text_in_its_order_and_not_where_it_came_from() -> None:
+    frame = samples(selection((TALK, 0), (TALK, 1)), [TALK], prompt_of).frame
+    elsewhere = frame.with_columns(call=pl.lit("f" * 64), episode=pl.lit("e" * 16))
+    assert learned(elsewhere) == learned(frame) != learned(frame.reverse())
+    other = [{"role": "assistant", "content": "no"}]
+    said = pl.Series("completion", [other, *frame["completion"].to_list()[1:]], dtype=SCHEMA["completion"])
+    assert learned(frame.with_columns(said)) != learned(frame)
+
+
+def test_what_the_selection_drops_changes_the_funnel_and_not_the_manifest(tmp_path: Path) -> None:
+    picked = selection((TALK, 0), (TALK, 1))
+    dropped = picked.with_columns(episode=pl.lit("e" * 16), kept=pl.lit(False), outcome=pl.lit("below the bar"))
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder, chosen in zip(folders, (picked, pl.concat([picked, dropped])), strict=True):
+        write_dataset(folder, samples(chosen, [TALK], prompt_of), chosen, "title", {})
+    one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert {name for name in one if one[name] != two[name]} == {"README.md", "funnel.json"}
 
 
 def test_the_card_has_a_header_the_facts_and_the_note_first(tmp_path: Path) -> None:

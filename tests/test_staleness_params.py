@@ -76,6 +76,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"task_sets.round2.similarity": 0.7}, ["tasks round2"]),
     ({"task_sets.round1.casts": 3}, ["casts round1"]),
     ({"task_sets.round1.shards": 3}, ["casts round1"]),
+    ({"task_sets.round1.cast_seed": 3}, ["casts round1"]),
     ({"task_sets.test.casts_by_tag": {"hard": 6}}, ["casts test"]),
     ({"play.max_turns": 12}, ["episodes *", "dataset *"]),
     ({"play.history": 6}, ["episodes *", "dataset *"]),

@@ -1,11 +1,15 @@
 """Runs of the real workflow in a folder of their own, for tests."""
 
+import copy
 import json
 import os
+import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +18,33 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class Workshop:
-    """A folder with a config and the checkout's resources, in which Snakemake runs the checkout's rules."""
+#: What a run needs of the checkout.
+PARTS = ("Snakefile", "parley", "profiles", "prompts", "resources", "rules", "scripts", "envs")
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+
+class Workshop:
+    """A folder with a config and the checkout's resources, in which Snakemake runs the checkout's rules.
+
+    With `clone` the folder is a copy of the checkout, code and all, so that a test may edit anything in it.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any], clone: bool = False) -> None:
         self.folder = folder
+        self.code = folder if clone else ROOT
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("resources", "prompts"):
-            (folder / name).symlink_to(ROOT / name)
+        if clone:
+            clone_code(folder)
+        else:
+            for name in ("resources", "prompts"):
+                (folder / name).symlink_to(ROOT / name)
         self.configure(config)
+
+    def copy(self, folder: Path) -> "Workshop":
+        """The same clone with all that was made in it, at another place, times of files included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        twin = Workshop.__new__(Workshop)
+        twin.folder, twin.code, twin.config = folder, folder, copy.deepcopy(self.config)
+        return twin
 
     @property
     def results(self) -> Path:
@@ -34,9 +56,9 @@ class Workshop:
 
     def start(self, *arguments: str, cores: int = 2) -> "subprocess.Popen[str]":
         """Snakemake in a process group of its own, its output in one pipe."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")]
-        command += ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", str(cores), *arguments]
+        command += ["--workflow-profile", str(self.code / "profiles/default"), "--cores", str(cores), *arguments]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         return subprocess.Popen(
             command,
@@ -80,6 +102,23 @@ def jobs(output: str) -> dict[str, int]:
     return found
 
 
+def ran(output: str) -> dict[str, int]:
+    """The jobs that a run finished, by rule."""
+    return dict(Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", output, re.MULTILINE)))
+
+
+def clone_code(folder: Path) -> None:
+    """Put the checkout's code, prompts and resources into `folder`, over what is there, with the time of now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_file():
+            shutil.copyfile(source, folder / part)
+        else:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / part, ignore=ignored, copy_function=shutil.copyfile, dirs_exist_ok=True)
+
+
 def kill(process: "subprocess.Popen[str]") -> None:
     """kill -9 of Snakemake and everything that it started in its group."""
     os.killpg(process.pid, signal.SIGKILL)
@@ -116,3 +155,53 @@ def whole() -> dict[str, Any]:
     for policy in ("bc", "sr", "bc_sr"):
         config["policies"][policy]["training"] = {**config["policies"][policy].get("training", {}), "epochs": 1}
     return json.loads(json.dumps(config))
+
+
+def learning() -> dict[str, Any]:
+    """A small experiment with two trained policies, in which how many calls there are does not depend on what is said.
+
+    Every episode has two turns, and its prompts do not show what was said before.
+    """
+    training = {"epochs": 3, "learning_rate": 0.003, "batch_size": 4, "rank": 4, "alpha": 8, "dropout": 0}
+    bc = {"players": ["expert", "expert"], "tasks": "round1", "judge": "judge", "selection": {"rule": "bc", "top": 1}}
+    sr = {"players": ["bc", "bc"], "tasks": "round2", "judge": "judge", "selection": {"rule": "sr", "share": 0.3}}
+    return {
+        "experiment": "small",
+        "seed": 3,
+        "models": {
+            "agent": {
+                **{"engine": "llamacpp", "name": "pocket", "path": "resources/pocket"},
+                **{"temperature": 0.7, "max_tokens": 64, "concurrency": 8},
+            },
+            "expert": {"engine": "playhouse", "name": "expert"},
+            "partner": {"engine": "playhouse", "name": "partner"},
+            "writer": {"engine": "playhouse", "name": "writer"},
+            "judge": {"engine": "playhouse", "name": "judge", "temperature": 0},
+        },
+        "prompts": {"turn": "turn.jinja"},
+        "task_sets": {
+            "round1": {"count": 3, "writer": "writer", "casts": 2, "shards": 2},
+            "round2": {"count": 2, "writer": "writer", "casts": 3},
+            "test": {"file": "mine.jsonl", "casts": 1},
+        },
+        "play": {"max_turns": 2, "history": 4},
+        "policies": {
+            "base": {"model": "agent"},
+            "bc": {"parent": "base", "learns_from": bc, "training": training},
+            "sr": {"parent": "bc", "learns_from": sr, "training": training},
+        },
+        "evaluations": {"all": {"tasks": "test", "partner": "partner", "judge": "judge"}},
+    }
+
+
+def build_learning(folder: Path) -> Workshop:
+    """A clone in which the experiment `learning` has run."""
+    workshop = Workshop(folder, learning(), clone=True)
+    lines = (ROOT / "resources/tasks/evaluation.jsonl").read_text(encoding="utf-8").splitlines()
+    (folder / "mine.jsonl").write_text("".join(line + "\n" for line in lines[:2]), encoding="utf-8")
+    short = (ROOT / "prompts/turn_short.jinja").read_text(encoding="utf-8")
+    blind = re.sub(r"{% for turn in history %}.*?{% endfor %}\n", "", short, flags=re.DOTALL)
+    assert "history" not in blind
+    (folder / "turn.jinja").write_text(blind, encoding="utf-8")
+    workshop.run()
+    return workshop

@@ -1,5 +1,7 @@
 """A dataset: the kept turns of a selection as training samples, in a folder that `datasets.load_dataset` reads."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from parley.canonical import file_digest
+from parley.canonical import canonical_json
 from parley.errors import ParleyError
 from parley.learning.card import card
 from parley.learning.folder import new_folder, write_manifest
@@ -20,6 +22,7 @@ from parley.records.sample import SCHEMA, Message
 PromptOf = Callable[[Episode, int], list[Message]]
 
 TABLE = "train.parquet"
+FUNNEL = "funnel.json"
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,14 @@ def _sample(episode: Episode, episode_id: str, number: int, prompt_of: PromptOf)
     }
 
 
+def learned(samples: pl.DataFrame) -> str:
+    """The SHA-256 of all that a model can learn from samples: their prompts and completions, in order."""
+    total = hashlib.sha256()
+    for row in samples.select("prompt", "completion").iter_rows():
+        total.update(canonical_json(row).encode() + b"\n")
+    return total.hexdigest()
+
+
 def write_dataset(
     folder: Path,
     found: Samples,
@@ -75,24 +86,33 @@ def write_dataset(
     sources: Mapping[str, Any],
     note: str | None = None,
 ) -> None:
-    """Write `train.parquet`, the dataset card `README.md` and `manifest.json`; the same content gives the same bytes.
+    """Write the dataset folder; the same content gives the same bytes.
+
+    It holds `train.parquet`, the card `README.md`, `funnel.json` with the counts of what was kept and dropped, and
+    `manifest.json`, which is about what is learned alone (`learned`): an edit that the selection drops, or the same talk
+    from other calls, changes nothing that training depends on.
 
     `sources` are facts for the card, by name: the rule, the players, the task set, the judge. `note` stands first in
     the card, for instance that the talk is simulated.
     """
-    counts = _counts(found, selection)
+    kept, way = _kept(found), _funnel(found, selection)
     with new_folder(folder) as part:
         found.frame.write_parquet(part / TABLE)
-        manifest = {"sha256": file_digest(part / TABLE), **counts}
-        write_manifest(part, manifest)
-        (part / "README.md").write_text(_card(counts, title, sources, note), encoding="utf-8")
+        write_manifest(part, {"sha256": learned(found.frame), **kept})
+        (part / FUNNEL).write_text(json.dumps(way, indent=1) + "\n", encoding="utf-8")
+        (part / "README.md").write_text(_card({**kept, **way}, title, sources, note), encoding="utf-8")
 
 
-def _counts(found: Samples, selection: pl.DataFrame) -> dict[str, Any]:
+def _kept(found: Samples) -> dict[str, Any]:
     return {
         "rows": len(found.frame),
         "episodes": found.frame["episode"].n_unique(),
         "tasks": found.frame["task"].n_unique(),
+    }
+
+
+def _funnel(found: Samples, selection: pl.DataFrame) -> dict[str, Any]:
+    return {
         "candidates": len(selection),
         "kept": int(selection["kept"].sum()),
         "funnel": dict(funnel(selection).select("outcome", "candidates").iter_rows()),

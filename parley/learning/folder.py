@@ -47,6 +47,16 @@ def file_digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
 
 
+def essence(folder: Path) -> str:
+    """The folder's manifest without the hashes of its files: what consumers of its content depend on, as JSON text.
+
+    A card that says the same in other words, or another line in a log, is then no reason to play or test anything again.
+    """
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest.pop("files", None)
+    return json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Write `manifest.json`: the small file that stands for the folder where a workflow compares contents."""
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from parley.canonical import digest, file_digest
+from parley.canonical import digest
 from parley.config import Training
 from parley.errors import ParleyError
 from parley.learning.adapters import library_versions
 from parley.learning.card import card
-from parley.learning.dataset import TABLE
+from parley.learning.dataset import TABLE, learned
 from parley.learning.folder import file_digests, new_folder, write_manifest
 from parley.learning.order import training_order
 from parley.learning.tokens import Encoded, encode
@@ -68,7 +68,8 @@ def train(
     Raises `ParleyError` if there is no sample to learn from, if `base`, `parent_adapter` or `dataset` is not there, if
     the parent's LoRA has other sizes than `settings`, and if the loss stops being a number.
     """
-    table, sources = _read(dataset), _sources(base, parent_adapter, dataset)
+    table = _read(dataset)
+    sources = _sources(base, parent_adapter, table)
     if parent_adapter is not None:
         _check_parent(parent_adapter, settings)
 
@@ -127,12 +128,12 @@ def _read(dataset: Path) -> pl.DataFrame:
         raise ParleyError(f"{dataset / TABLE}: not a dataset ({str(error).splitlines()[0]}); build it again") from None
 
 
-def _sources(base: Path, parent: Path | None, dataset: Path) -> dict[str, Any]:
+def _sources(base: Path, parent: Path | None, samples: pl.DataFrame) -> dict[str, Any]:
     """What the adapter is made from, by content hash."""
     return {
         "base": digest(checkpoint_identity(base, cache_folder())),
         "parent": None if parent is None else adapter_identity(parent)["adapter"],
-        "dataset": file_digest(dataset / TABLE),
+        "dataset": learned(samples),
     }
 
 

@@ -11,6 +11,7 @@ from parley.config import Evaluation, Experiment
 from parley.evaluation import safety
 from parley.layout import Layout
 from parley.learning import selection
+from parley.learning.dataset import FUNNEL
 from parley.records import score
 from parley.records.character import read_characters
 from parley.records.rating import SCHEMA as RATINGS
@@ -43,7 +44,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         selections=shelf.each(
             "selection", {name: f"{root}/selections/{name}.parquet" for name in trained}, _table(selection.SCHEMA)
         ),
-        datasets=shelf.each("selection", {name: f"{root}/datasets/{name}/manifest.json" for name in trained}, _json),
+        datasets=shelf.each("selection", {name: f"{root}/datasets/{name}/manifest.json" for name in trained}, _dataset),
         manifests=shelf.each("training", {name: layout.manifest(name) for name in experiment.policies}, _json),
         training=shelf.each("training", {name: f"{layout.policy(name)}/training_log.jsonl" for name in trained}, _log),
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
@@ -68,6 +69,11 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("not a JSON object")
     return content
+
+
+def _dataset(path: Path) -> dict[str, Any]:
+    """What a dataset holds, and what was kept and dropped on the way to it."""
+    return _json(path) | _json(path.with_name(FUNNEL))
 
 
 def _funnel_files(layout: Layout) -> dict[str, str]:

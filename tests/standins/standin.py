@@ -1,0 +1,177 @@
+"""Quick stand-ins for the scripts of the workflow: same arguments and files, contents made of hashes.
+
+A stand-in reads what the real script reads and nothing else, so that a result is stale exactly when the real one would
+be. Only the standard library: a job takes some 30 ms. `SALT` of the calling script stands for what its code does.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+Options = dict[str, list[str]]
+IDENTITY = ("engine", "name", "revision", "temperature", "top_p", "max_tokens")
+
+
+def digest(*parts: Any) -> str:
+    """Twelve hex digits over anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def number(*parts: Any) -> int:
+    """A number from 0 to 9 that depends on the parts."""
+    return int(digest(*parts), 16) % 10
+
+
+def content(*paths: str) -> str:
+    """A digest of the contents of files."""
+    return digest(*[hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths])
+
+
+def records(*paths: str) -> list[dict[str, Any]]:
+    """The lines of JSONL files."""
+    return [json.loads(line) for path in paths for line in Path(path).read_text().splitlines()]
+
+
+def write(path: str | Path, *lines: Any) -> None:
+    """Write lines of JSON; the folder is made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines))
+
+
+class StandIn:
+    """One run of a stand-in: the options it was called with, the experiment, and the salt of its code."""
+
+    def __init__(self, salt: str) -> None:
+        self.salt = salt
+        self.options: Options = {}
+        for word in sys.argv[1:]:
+            if word.startswith("--"):
+                values = self.options.setdefault(word[2:], [])
+            else:
+                values.append(word)
+        self.experiment: dict[str, Any] = json.loads(Path(self.one("experiment")).read_text())
+
+    def one(self, name: str) -> str:
+        """The only value of an option."""
+        (value,) = self.options[name]
+        return value
+
+    def model(self, player: str) -> Any:
+        """The identity of the model behind a policy or a model."""
+        policies, models = self.experiment["policies"], self.experiment["models"]
+        while player in policies:
+            player = policies[player]["model"] or policies[player]["parent"]
+            if player in models:
+                break
+        return {key: models[player][key] for key in IDENTITY}
+
+    def speaker(self, player: str) -> str:
+        """Who speaks under a player's name: its model, its weights and its adapter."""
+        adapters = dict(pair.split("=") for pair in self.options.get("adapter", []))
+        own = content(f"{adapters[player]}/adapter.bin") if player in adapters else ""
+        return digest(self.model(player), own)
+
+    # -- one method a script -----------------------------------------------------------------------------------
+
+    def tasks(self) -> None:
+        entry = self.experiment["task_sets"][self.one("task-set")]
+        keywords = records(self.experiment["world"]["keywords"])[: entry["count"]]
+        made_of = (self.salt, self.model(entry["writer"]), content(self.experiment["prompts"]["task"]))
+        write(self.one("out"), *({"name": word["name"], "text": digest(word, made_of)} for word in keywords))
+        write(self.one("funnel"), {"kept": len(keywords)})
+        write(self.one("usage"), {"calls": len(keywords)})
+
+    def casts(self) -> None:
+        entry = self.experiment["task_sets"][self.one("task-set")]
+        people = [person["id"] for person in records(self.experiment["world"]["characters"])]
+        lines = []
+        for task in sorted(records(self.one("tasks")), key=lambda task: task["name"]):
+            if number(task["name"]) % entry["shards"] == int(self.one("shard")):
+                first = number(task["name"], self.experiment["seed"], self.salt)
+                casts = [people[(first + step) % len(people)] for step in range(entry["casts"])]
+                lines.append({"name": task["name"], "text": task["text"], "casts": casts})
+        write(self.one("out"), *lines)
+
+    def episodes(self) -> None:
+        people = {person["id"]: person for person in records(self.experiment["world"]["characters"])}
+        how = digest(self.salt, self.experiment["seed"], self.experiment["play"])
+        who = [self.speaker(player) for player in self.one("players").split("+")]
+        prompt = content(self.experiment["prompts"]["turn"])
+        lines = [
+            {"task": task["name"], "cast": cast, "talk": digest(task["text"], people[cast], who, prompt, how)}
+            for task in records(self.one("tasks"))
+            for cast in task["casts"]
+        ]
+        write(self.one("out"), *lines)
+        write(self.one("usage"), {"calls": len(lines)})
+
+    def ratings(self) -> None:
+        texts = {task["name"]: task["text"] for task in records(self.one("tasks"))}
+        how = (self.salt, self.model(self.one("judge")), content(self.experiment["prompts"]["rating"]))
+        lines = [
+            {**episode, "score": number(episode["talk"], texts[episode["task"]], how)}
+            for episode in records(self.one("episodes"))
+        ]
+        write(self.one("out"), *lines)
+        write(self.one("usage"), {"calls": len(lines)})
+
+    def selection(self) -> None:
+        rule = self.experiment["policies"][self.one("policy")]["learns_from"]["selection"]
+        bar = 10 * (1 - rule["share"])
+        candidates = records(*self.options["ratings"])
+        write(self.one("out"), *({**one, "kept": one["score"] >= bar, "salt": self.salt} for one in candidates))
+
+    def dataset(self) -> None:
+        selected = records(self.one("selection"))
+        talks = {(one["task"], one["cast"]): one["talk"] for one in records(*self.options["episodes"])}
+        prompt = content(self.experiment["prompts"]["turn"])
+        kept = [[talks[one["task"], one["cast"]], prompt, self.salt] for one in selected if one["kept"]]
+        folder = Path(self.one("out")).parent
+        write(folder / "train.parquet", *kept)
+        write(folder / "funnel.json", {"candidates": len(selected), "kept": len(kept)})
+        write(folder / "README.md", {"candidates": len(selected)})
+        write(folder / "manifest.json", {"sha256": content(str(folder / "train.parquet"))})
+
+    def base_policy(self) -> None:
+        write(f"{self.one('out')}/README.md", self.salt)
+        path = Path(self.model(self.one("policy"))["name"])
+        weights = content(f"resources/{path}/model.safetensors")
+        write(self.one("manifest"), {"model": self.model(self.one("policy")), "weights": weights, "salt": self.salt})
+
+    def training(self) -> None:
+        policy = self.experiment["policies"][self.one("policy")]
+        data = content(str(Path(self.one("dataset")).parent / "train.parquet"))
+        parent = [content(pair.split("=")[1] + "/adapter.bin") for pair in self.options.get("adapter", [])]
+        base = content("resources/pocket/model.safetensors")
+        folder = Path(self.one("out"))
+        write(folder / "adapter.bin", [data, parent, policy["training"], self.salt, base])
+        write(self.one("manifest"), {"adapter": content(str(folder / "adapter.bin"))})
+
+    def scores(self) -> None:
+        entry = self.experiment["evaluations"][self.one("evaluation")]
+        rated = [one["score"] for one in records(*self.options["ratings"], *self.options.get("baseline-ratings", []))]
+        who = [self.model(name) for name in (self.one("player"), entry["partner"], entry["judge"])]
+        write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": digest(who, entry, self.salt)})
+
+    def knowledge(self) -> None:
+        questions = content(self.experiment["knowledge"]["test"], self.experiment["knowledge"]["dev"])
+        settings = self.experiment["knowledge"]
+        adapters = [content(pair.split("=")[1] + "/adapter.bin") for pair in self.options.get("adapter", [])]
+        base = content("resources/pocket/model.safetensors")
+        write(self.one("out"), [questions, settings, adapters, base, self.salt])
+
+    def report(self) -> None:
+        root = Path(self.one("out")).parent.parent
+        parts = ("scores", "ratings", "selections", "knowledge", "usage")
+        shown = [path for part in parts for path in sorted((root / part).rglob("*")) if path.is_file()]
+        write(self.one("out"), {"page": content(*map(str, shown)), "salt": self.salt})
+
+
+def run(kind: str, salt: str) -> None:
+    """Run the stand-in of a script, and note its command line in `ran.log`."""
+    with open("ran.log", "a") as journal:
+        journal.write(json.dumps([kind, *sys.argv[1:]]) + "\n")
+    getattr(StandIn(salt), kind)()
