@@ -8,7 +8,6 @@ from pathlib import Path
 from parley.config import Evaluation, Experiment, LearnsFrom, Safety, Seats
 from parley.records.jsonl import write_text
 
-
 #: The files of a dataset folder.
 DATASET = ("train.parquet", "README.md", "funnel.json", "manifest.json")
 

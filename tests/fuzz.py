@@ -136,6 +136,16 @@ class Fuzz:
         place[parts[-1]] = self.random.choice(value)
         return f"{path} = {place[parts[-1]]}"
 
+    def do_share(self) -> str:
+        selection = self.world.config["policies"]["bc"]["learns_from"]["selection"]
+        selection["share"] = 0.9 if selection["share"] < 0.9 else 0.2
+        return str(selection["share"])
+
+    def do_learning_rate(self) -> str:
+        training = self.world.config["policies"]["bc"].setdefault("training", {})
+        training["learning_rate"] = 0.5 if training.get("learning_rate") != 0.5 else 0.25
+        return str(training["learning_rate"])
+
     def do_back_to_the_first_config(self) -> str:
         self.world.config = copy.deepcopy(self._saved)
         return "-"

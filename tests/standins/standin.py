@@ -101,9 +101,10 @@ class StandIn:
         who = [self.speaker(player) for player in self.one("players").split("+")]
         prompt = content(self.experiment["prompts"]["turn"])
         lines = [
-            {"task": task["name"], "cast": cast, "talk": digest(task["text"], people[cast], who, prompt, how)}
+            {"task": task["name"], "cast": cast, "talk": digest(task["text"], people[cast], who, prompt, how, again)}
             for task in records(self.one("tasks"))
             for cast in task["casts"]
+            for again in range(self.experiment["play"]["replicates"])
         ]
         write(self.one("out"), *lines)
         write(self.one("usage"), {"calls": len(lines)})

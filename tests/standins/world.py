@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +53,10 @@ def config() -> dict[str, Any]:
 class World:
     """A folder with the real workflow over stand-ins, and what is known of each job's last run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: dict[str, Any] | None = None) -> None:
         self.folder = folder
-        self.config = config()
+        self.config = settings or config()
+        self.seen: dict[str, str] = {}  # the outputs as the last run left them
         self.salts = dict.fromkeys(KINDS, "a")
         self.padding = dict.fromkeys(KINDS, 0)
         self._made: dict[str, str] = {}
@@ -77,7 +77,7 @@ class World:
 
     @property
     def results(self) -> Path:
-        return self.folder / "results/small"
+        return self.folder / "results" / str(self.config["experiment"])
 
     @property
     def experiment(self) -> Experiment:
@@ -152,16 +152,12 @@ class World:
             for kind, *words in ran:
                 options = _options(words)
                 name, made_of = f"{kind} {options['out'][0]}", self._made_of(kind, options)
-                kept = all(
-                    before.get(path) == self._seen.get(path) is not None for path in self._made_by(kind, options)
-                )
+                kept = all(before.get(path) == self.seen.get(path) is not None for path in self._made_by(kind, options))
                 if self._made.get(name) == made_of and kept:
                     found.append(name)
                 self._made[name] = made_of
-        self._seen = self.outputs()
+        self.seen = self.outputs()
         return found
-
-    _seen: dict[str, str] = {}  # noqa: RUF012
 
     def _made_by(self, kind: str, options: dict[str, list[str]]) -> list[str]:
         """The result files that a job makes."""
@@ -172,7 +168,7 @@ class World:
             paths[0] += "/adapter.bin"
         if kind == "base_policy":
             paths[0] += "/README.md"
-        return [str(Path(path).relative_to("results/small")) for path in paths]
+        return [str(Path(path).relative_to(self.results.relative_to(self.folder))) for path in paths]
 
     def _made_of(self, kind: str, options: dict[str, list[str]]) -> str:
         """A digest of a job's settings, code and declared inputs, as its rule lists them."""
@@ -228,11 +224,6 @@ def _options(words: list[str]) -> dict[str, list[str]]:
         else:
             values.append(word)
     return options
-
-
-@contextlib.contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def snakemake(folder: Path, arguments: list[str], kill_after: float | None) -> int:
