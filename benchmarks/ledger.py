@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice, zip_longest
 from pathlib import Path
 from random import Random
@@ -88,18 +89,19 @@ def look_up(path: Path, numbers: Sequence[int]) -> tuple[float, float]:
 
 
 def replay(path: Path, numbers: Sequence[int]) -> tuple[int, float, float]:
-    """Find every call of a shard again. Returns (calls, seconds in `Request.key`, seconds in the ledger)."""
+    """Find every call of a shard again. Returns (calls, CPU seconds for their keys, wall seconds in the ledger)."""
     calls, keys, found = 0, 0.0, 0.0
     setting = Setting.default()
     with Ledger(path) as ledger:
         for number in numbers:
             for request, _ in episode(setting, number):
-                fresh = Request(request.model, request.messages, request.seed, request.schema, request.replicate)
-                keys += timed(lambda fresh=fresh: fresh.key)  # type: ignore[misc]
-                before = time.perf_counter()
-                assert ledger.get(request.key) is not None
-                found += time.perf_counter() - before
+                fresh = replace(request)  # its key is not known yet
+                before = time.process_time()
+                key = fresh.key
+                keys += time.process_time() - before
+                found += timed(lambda key=key: ledger.get(key))  # type: ignore[misc]
                 calls += 1
+        assert ledger.totals()[0].replays == calls
     return calls, keys, found
 
 
@@ -151,7 +153,7 @@ def measure(root: Path, records: int, shards: int, in_flight: int) -> Iterator[t
     size = sum(path.stat().st_size for path in stage.rglob("*.sqlite"))
     yield "calls kept", f"{calls:,} in {shards} file(s), {in_flight} in flight"
     yield "keep, in groups", f"{wall / calls * 1e6:.0f} µs a call, {cpu / calls * 1e6:.0f} µs of it CPU"
-    yield "on disk", f"{size / 2**20:,.0f} MiB; prompts as sent {raw / 2**20:,.0f} MiB: a {raw / size:.1f}th"
+    yield "on disk", f"{size / 2**20:,.0f} MiB; prompts as sent {raw / 2**20:,.0f} MiB: {raw / size:.1f} times as much"
     yield "on disk, a call", f"{size / calls:,.0f} bytes for {raw / calls:,.0f} of prompt"
     yield f"on disk, {TURNS} turns", f"{size / calls * TURNS / (raw / calls):.2f} copies of a mean prompt"
     yield "memory, writing a file", f"{memory:.0f} MiB (a process that only opens a ledger: {bare:.0f})"
@@ -160,7 +162,7 @@ def measure(root: Path, records: int, shards: int, in_flight: int) -> Iterator[t
     (hit, miss), memory = alone(look_up, own, Random(2).sample(mine, min(100, len(mine))))
     yield "look-up", f"{hit * 1e6:.0f} µs a hit, {miss * 1e6:.0f} µs a miss; {memory:.0f} MiB"
     (replayed, keys, found), memory = alone(replay, own, mine[:1000])
-    yield f"replay of {replayed:,} calls", f"{found:.2f} s, and {keys:.2f} s for their keys; {memory:.0f} MiB"
+    yield f"replay of {replayed:,} calls", f"{found:.2f} s, and {keys:.2f} s of CPU for their keys; {memory:.0f} MiB"
     for what, below, number, count in (
         ("start, a call of the own file", None, mine[0], 1),
         ("the same with the stage around", stage, mine[0], 1),
