@@ -92,6 +92,8 @@ class Ledger:
                 with suppress(sqlite3.Error):  # takes the empty journal file away
                     self._connection.execute("PRAGMA journal_mode = DELETE")
             self._connection.close()
+        if self._siblings is not None:
+            self._siblings.close()
         self._connection = self._blocks = None
         self._labels.clear()
 
@@ -100,8 +102,8 @@ class Ledger:
     def get(self, key: str) -> Reply | None:
         """The stored reply to the request with this key, marked `replayed`, or None. Never a failed call."""
         found = self._sound(lambda: self._own(key))
-        if found is None and self._siblings is not None and (other := self._siblings.get(key)) is not None:
-            found = other[0], store.label(json.loads(other[1]))
+        if found is None and self._siblings is not None:
+            found = self._siblings.get(key)
         if found is None:
             return None
         self._count(found[1], replays=1)
@@ -114,7 +116,7 @@ class Ledger:
         anything is paid, with a `ParleyError`. What the other process kept while this one waited is found.
         """
         reply = self.get(key)
-        if reply is None and self._sound(self._claim.take):
+        if reply is None and self._sound(self._take):
             reply = self.get(key)
         return reply
 
@@ -190,7 +192,7 @@ class Ledger:
         self._count(store.label(request.model), failures=1)
 
     def _write(self, insert: Callable[[sqlite3.Connection, Blocks], None]) -> None:
-        self._claim.take()
+        self._take()
         connection = self._connect(create=True)
         assert connection is not None
         kept = False
@@ -219,9 +221,10 @@ class Ledger:
 
     def _connect(self, create: bool) -> sqlite3.Connection | None:
         if self._connection is None and (create or self.path.exists()):
+            there = self.path.stat() if self.path.exists() else None
             connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
             try:
-                self._opened = self.path.stat()
+                self._opened = there or self.path.stat()
                 self._prepare(connection)
             except BaseException:
                 connection.close()
@@ -263,8 +266,18 @@ class Ledger:
     def _mend(self, fault: str) -> None:
         """Salvage the file that was opened, unless another process has done it meanwhile."""
         self._claim.take()
-        if self._opened is not None and os.path.samestat(self._opened, self.path.stat()):
+        if self._in_place():
             salvage(self.path, fault)
+
+    def _take(self) -> bool:
+        """Have the claim. If another process put a file of its own in place of ours meanwhile, that one is used."""
+        new = self._claim.take()
+        if new and not self._in_place():
+            self._shut()
+        return new
+
+    def _in_place(self) -> bool:
+        return self._opened is not None and self.path.exists() and os.path.samestat(self._opened, self.path.stat())
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
