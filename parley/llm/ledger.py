@@ -6,6 +6,7 @@ machine that loses power, at any point loses at most calls in flight. One proces
 """
 
 import asyncio
+import errno
 import json
 import os
 import sqlite3
@@ -30,6 +31,7 @@ from parley.llm.siblings import Siblings
 T = TypeVar("T")
 GATHER = 0.002  # seconds in which calls that end share one transaction
 TOOK = ("prompt_tokens", "cached_tokens", "completion_tokens", "seconds", "retries")
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 BUSY, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB = 5, 8, 10, 11, 13, 14, 26
 
 
@@ -299,7 +301,7 @@ def _explain(error: Exception) -> str:
     code = _code(error)
     if code == BUSY:
         return "another process is writing to it; wait for that job to end, or stop it, and run again"
-    if code in (READONLY, CANTOPEN) or isinstance(error, PermissionError | FileExistsError | NotADirectoryError):
+    if code in (READONLY, CANTOPEN) or getattr(error, "errno", None) in UNWRITABLE:
         return f"cannot be written ({error}); make its folder writable and run again"
     if code in (FULL, IOERR) or isinstance(error, OSError):
         return f"the disk is full or fails ({error}); free some space and run again, what is stored stays"

@@ -93,7 +93,7 @@ def insert_call(
     if request is not None:
         row = (created, blocks.put(canonical_json(request.model).encode()), pack_request(request, blocks.put))
     connection.execute(
-        f"INSERT OR IGNORE INTO calls (created, model, request, {REPLY}) VALUES ({','.join('?' * 13)})",
+        f"INSERT INTO calls (created, model, request, {REPLY}) VALUES ({','.join('?' * 13)}) ON CONFLICT (key) DO NOTHING",
         (*row, *reply_row(reply)),
     )
 
