@@ -10,7 +10,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from parley.llm.call import Request
 from parley.llm.ledger import Ledger
 from parley.llm.usage import usage
 from tests.calls import fill, request, salvaged
@@ -98,6 +101,120 @@ def test_a_second_damage_keeps_the_first_damaged_file(tmp_path: Path) -> None:
         "0.sqlite.damaged-1",
         "0.sqlite.damaged-2",
     ]
+
+
+PAGE = 4096
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[Request]]:
+    """The bytes of a file with 120 calls."""
+    path = tmp_path_factory.mktemp("whole") / "0.sqlite"
+    asked = fill(path, 120)
+    return path.read_bytes(), asked
+
+
+def reopened(folder: Path, data: bytes, asked: list[Request], journal: bytes | None = None) -> int:
+    """How many calls a damaged file still gives. It can be written on, and opening it again finds the same."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    path = folder / "0.sqlite"
+    path.write_bytes(data)
+    if journal is not None:
+        path.with_name("0.sqlite-journal").write_bytes(journal)
+    saved = salvaged(path, asked)
+    fill(path, 1, start=5000)
+    assert salvaged(path, [*asked, request(5000)]) > saved  # a broken index may hide calls until it is written
+    return saved
+
+
+def test_a_damaged_page_costs_no_more_than_the_calls_on_it(
+    tmp_path: Path, whole: tuple[bytes, list[Request]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, asked = whole
+    most = PAGE // 250  # calls on a page: an answer has 200 letters
+    for page in {0, 1, 2, 3, *random.Random(1).sample(range(len(data) // PAGE), 5)}:
+        start, end = page * PAGE, (page + 1) * PAGE
+        saved = reopened(tmp_path / "a", data[:start] + bytes(PAGE) + data[end:], asked)
+        assert len(asked) - most <= saved <= len(asked), page
+        assert capsys.readouterr().err.count("\n") <= 1, page
+        for kept in (tmp_path / "a").glob("*.damaged-1"):
+            assert kept.read_bytes() == data[:start] + bytes(PAGE) + data[end:]
+
+
+@given(
+    cut=st.none() | st.floats(0, 1),
+    places=st.lists(st.floats(0, 1), max_size=4),
+    size=st.sampled_from([1, 40, 512, PAGE]),
+    journal=st.none() | st.binary(min_size=1, max_size=600),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=20, deadline=None)
+def test_whatever_the_damage_what_is_found_is_right_and_the_ledger_goes_on(
+    tmp_path_factory: pytest.TempPathFactory,
+    whole: tuple[bytes, list[Request]],
+    cut: float | None,
+    places: list[float],
+    size: int,
+    journal: bytes | None,
+    seed: int,
+) -> None:
+    data, asked = bytearray(whole[0]), whole[1]
+    for place in places:
+        at = int(place * (len(data) - size)) // size * size
+        data[at : at + size] = random.Random(seed).randbytes(size)
+    if cut is not None:
+        del data[int(cut * len(data)) :]
+    saved = reopened(tmp_path_factory.getbasetemp() / "damage", bytes(data), asked, journal)
+    if cut is None:
+        assert saved >= len(asked) - PAGE // 250 * len(places)
+
+
+@pytest.mark.parametrize("torn", [1, 511, 512, 4095])
+def test_a_torn_last_page_costs_at_most_the_calls_on_it(
+    tmp_path: Path, whole: tuple[bytes, list[Request]], torn: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, asked = whole
+    assert reopened(tmp_path / "a", data[:-torn], asked) >= len(asked) - PAGE // 250
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "other"),
+    [
+        (47, b"\xff"),
+        (60, b"\x0f\xff\xff\xff"),
+        (b"checksum INTEGER", b"c\xffecksum"),
+        (b"answer 7 ", b"\xff"),
+    ],
+    ids=["file format", "version", "schema", "text"],
+)
+def test_a_changed_byte_where_sqlite_does_not_speak_of_damage_is_damage(
+    tmp_path: Path,
+    whole: tuple[bytes, list[Request]],
+    at: int | bytes,
+    other: bytes,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, asked = whole
+    place = at if isinstance(at, int) else data.index(at)
+    saved = reopened(tmp_path / "a", data[:place] + other + data[place + len(other) :], asked)
+    assert saved >= len(asked) - 1
+    assert f"salvaged {saved} of 120 calls" in capsys.readouterr().err
+
+
+def test_a_changed_text_of_a_request_costs_the_request_and_not_its_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "0.sqlite"
+    asked = fill(path, 5)
+    data = path.read_bytes()
+    assert b"=Ask 3 " in data
+    path.write_bytes(data.replace(b"=Ask 3 ", b"=Ask 4 "))
+    with Ledger(path) as ledger:
+        assert [ledger.request(one.key) for one in asked] == [*asked[:3], None, asked[4]]
+        assert all(ledger.get(one.key) for one in asked)
+    assert "salvaged 5 of 5 calls" in capsys.readouterr().err
 
 
 def test_a_killed_writer_loses_nothing_that_it_had_put(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Blocks:
         row = self._connection.execute("SELECT data FROM blocks WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise DamagedRow(f"the stored text {number} is missing")
-        return _inflate(row[0])
+        return inflate(row[0])
 
     def forget(self) -> None:
         """After a transaction that was rolled back: the numbers given in it mean nothing."""
@@ -60,7 +60,7 @@ class Blocks:
         for order in ("", "DESC"):
             query = f"SELECT data, id FROM blocks ORDER BY id {order} LIMIT {ENDS}"
             for stored, number in self._connection.execute(query).fetchall():
-                self._remember(_inflate(stored), number)
+                self._remember(inflate(stored), number)
 
 
 def _deflate(data: bytes) -> bytes:
@@ -69,7 +69,8 @@ def _deflate(data: bytes) -> bytes:
     return b"z" + packed if len(packed) < len(data) else b"=" + data
 
 
-def _inflate(stored: bytes) -> bytes:
+def inflate(stored: bytes) -> bytes:
+    """The text in a row of the table. Raises `DamagedRow` if it cannot be unpacked."""
     try:
         return zlib.decompress(stored[1:]) if stored[:1] == b"z" else stored[1:]
     except (zlib.error, TypeError):

@@ -6,7 +6,6 @@ machine that loses power, at any point loses at most calls in flight. One proces
 """
 
 import asyncio
-import errno
 import json
 import os
 import sqlite3
@@ -21,18 +20,17 @@ from typing import Self, TypeVar
 
 from parley.errors import ParleyError
 from parley.llm import store
-from parley.llm.blocks import Blocks, DamagedRow
+from parley.llm.blocks import Blocks
 from parley.llm.call import Reply, Request
 from parley.llm.claim import Claim
 from parley.llm.packing import unpack_request
 from parley.llm.salvage import salvage, suspicious
 from parley.llm.siblings import Siblings
+from parley.llm.sqlite_errors import explain, is_damage
 
 T = TypeVar("T")
 GATHER = 0.002  # seconds in which calls that end share one transaction
 TOOK = ("prompt_tokens", "cached_tokens", "completion_tokens", "seconds", "retries")
-UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
-BUSY, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB = 5, 8, 10, 11, 13, 14, 26
 
 
 @dataclass(frozen=True)
@@ -240,6 +238,8 @@ class Ledger:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if suspicious(self.path):
             raise sqlite3.DatabaseError("the file is too short")
+        if not 0 <= version <= store.LATEST:
+            raise sqlite3.DatabaseError("its version number makes no sense")
         if version not in (0, *store.OLDER, store.VERSION):
             raise ParleyError(
                 f"ledger {self.path}: written by another version of Parley (format {version}, this one reads up to "
@@ -258,8 +258,8 @@ class Ledger:
         with self._explained():
             try:
                 return act()
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not is_damage(error):
                     raise
                 self._shut()
                 self._mend(str(error))
@@ -286,23 +286,4 @@ class Ledger:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise ParleyError(f"ledger {self.path}: {_explain(error)}") from error
-
-
-def _code(error: Exception) -> int:
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return isinstance(error, DamagedRow) or _code(error) in (CORRUPT, NOTADB) or type(error) is sqlite3.DatabaseError
-
-
-def _explain(error: Exception) -> str:
-    code = _code(error)
-    if code == BUSY:
-        return "another process is writing to it; wait for that job to end, or stop it, and run again"
-    if code in (READONLY, CANTOPEN) or getattr(error, "errno", None) in UNWRITABLE:
-        return f"cannot be written ({error}); make its folder writable and run again"
-    if code in (FULL, IOERR) or isinstance(error, OSError):
-        return f"the disk is full or fails ({error}); free some space and run again, what is stored stays"
-    return f"cannot be used ({error}); move the file away and run again"
+            raise ParleyError(f"ledger {self.path}: {explain(error)}") from error

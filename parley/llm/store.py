@@ -18,6 +18,7 @@ from parley.llm.call import Reply, Request
 from parley.llm.packing import pack_request
 
 VERSION = 2
+LATEST = 999  # a number above it was not written by any Parley
 OLDER = (1,)  # differs in how a request is packed: such a file is read, and becomes one of this version when written
 SCHEMA = f"""
 PRAGMA user_version = {VERSION};
@@ -45,6 +46,8 @@ FIELDS = (
     "failures",
 )
 REPLY = ", ".join((*FIELDS, "checksum"))
+INSERT = f"""INSERT INTO calls (created, model, request, {REPLY}) VALUES ({",".join("?" * 13)})
+             ON CONFLICT (key) DO NOTHING"""
 
 
 def label(identity: dict[str, Any]) -> str:
@@ -85,17 +88,10 @@ def identity_json(model: int | None, block: Callable[[int], bytes]) -> str:
     return "{}" if model is None else block(model).decode()
 
 
-def insert_call(
-    connection: sqlite3.Connection, blocks: Blocks, request: Request | None, reply: Reply, created: float
-) -> None:
-    """Store a call; one that is stored already stays as it is. `request` is None if it was lost."""
-    row: tuple[Any, ...] = (created, None, None)
-    if request is not None:
-        row = (created, blocks.put(canonical_json(request.model).encode()), pack_request(request, blocks.put))
-    connection.execute(
-        f"INSERT INTO calls (created, model, request, {REPLY}) VALUES ({','.join('?' * 13)}) ON CONFLICT (key) DO NOTHING",
-        (*row, *reply_row(reply)),
-    )
+def insert_call(connection: sqlite3.Connection, blocks: Blocks, request: Request, reply: Reply, created: float) -> None:
+    """Store a call; one that is stored already stays as it is."""
+    model = blocks.put(canonical_json(request.model).encode())
+    connection.execute(INSERT, (created, model, pack_request(request, blocks.put), *reply_row(reply)))
 
 
 def insert_failure(

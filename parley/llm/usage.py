@@ -69,7 +69,7 @@ def usage(root: Path) -> pl.DataFrame:
     for path in sorted(root.glob("*/**/*.sqlite")):
         try:
             rows += _rows(path, path.relative_to(root).parts[0])
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             print(f"ledger {path}: cannot be read ({error}); the usage leaves it out", file=sys.stderr, flush=True)
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     keys = [name for name in SCHEMA if name not in SUMS]
