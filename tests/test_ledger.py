@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from parley.errors import ParleyError
+from parley.llm import ledger as ledger_module
 from parley.llm.call import Request
 from parley.llm.ledger import Ledger
 from parley.llm.usage import usage
@@ -112,6 +113,47 @@ def test_a_call_whose_caller_was_cancelled_is_kept_all_the_same(tmp_path: Path) 
         asyncio.run(work(ledger))
     with Ledger(tmp_path / "0.sqlite") as ledger:
         assert ledger.get(asked.key) is not None
+
+
+def test_half_a_character_does_not_keep_a_call_from_being_kept(tmp_path: Path) -> None:
+    odd, plain = request(1), request(2)
+
+    async def work(ledger: Ledger) -> None:
+        kept = (ledger.keep(odd, reply(odd, "a\ud83d", failures=("b\udc00",))), ledger.keep(plain, reply(plain)))
+        await asyncio.wait_for(asyncio.gather(*kept), 10)
+        ledger.record_failure(odd.key, odd, "c\ud83d")
+
+    with Ledger(tmp_path / "0.sqlite") as ledger:
+        asyncio.run(work(ledger))
+        found = ledger.get(odd.key)
+        assert found is not None and (found.text, found.failures) == ("a\ufffd", ("b\ufffd",))
+        assert ledger.get(plain.key) is not None
+
+
+def test_whatever_goes_wrong_those_who_wait_hear_of_it(tmp_path: Path) -> None:
+    async def work(ledger: Ledger) -> None:
+        with pytest.raises(ValueError, match="another request"):
+            await asyncio.wait_for(ledger.keep(request(1), reply(request(2))), 10)
+
+    with Ledger(tmp_path / "0.sqlite") as ledger:
+        asyncio.run(work(ledger))
+
+
+def test_calls_that_cannot_be_put_at_the_end_are_not_lost_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "GATHER", 60)  # so that `close` must put them
+    (tmp_path / "file").touch()
+
+    async def work(ledger: Ledger) -> None:
+        waiting = asyncio.create_task(ledger.keep(request(), reply(request())))
+        await asyncio.sleep(0)
+        waiting.cancel()
+
+    ledger = Ledger(tmp_path / "file" / "0.sqlite")
+    asyncio.run(work(ledger))
+    with pytest.raises(ParleyError, match="cannot be written"):
+        ledger.close()
 
 
 def test_a_growing_conversation_is_stored_once(tmp_path: Path) -> None:

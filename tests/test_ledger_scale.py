@@ -88,7 +88,7 @@ def test_numbers_of_a_transaction_that_was_rolled_back_are_forgotten(tmp_path: P
     with Ledger(tmp_path / "0.sqlite") as ledger:
         ledger.put(request(0), reply(request(0)))
         with pytest.raises(ParleyError, match="cannot be used"):
-            ledger.put(unstorable, reply(unstorable, text=None))  # type: ignore[arg-type]
+            ledger.put(unstorable, reply(unstorable, finish_reason=None))
         ledger.put(again, reply(again))
         assert ledger.request(again.key) == again
         assert ledger.get(unstorable.key) is None

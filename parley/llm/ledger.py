@@ -163,14 +163,16 @@ class Ledger:
     def _flush(self) -> None:
         pending, kept = self._pending, self._kept
         self._pending, self._kept = [], None
-        fault: ParleyError | None = None
+        fault: Exception | None = None
         try:
             self._put(pending)
-        except ParleyError as error:
+        except Exception as error:  # whatever it is, those who wait must hear of it
             fault = error
         if kept is not None and not kept.done() and not kept.get_loop().is_closed():
             kept.set_exception(fault) if fault else kept.set_result(None)
             kept.add_done_callback(lambda done: done.exception())  # nobody may wait for it any more
+        elif fault is not None:
+            raise fault
 
     def _put(self, calls: list[tuple[Request, Reply]]) -> None:
         if any(reply.key != request.key for request, reply in calls):

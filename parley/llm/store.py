@@ -10,6 +10,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from parley.canonical import canonical_json
@@ -88,15 +89,31 @@ def identity_json(model: int | None, block: Callable[[int], bytes]) -> str:
     return "{}" if model is None else block(model).decode()
 
 
+def storable(text: str) -> str:
+    """`text` with halves of characters replaced, which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _whole(reply: Reply) -> Reply:
+    try:
+        "".join((reply.text, *reply.failures)).encode()
+    except UnicodeEncodeError:
+        return replace(reply, text=storable(reply.text), failures=tuple(map(storable, reply.failures)))
+    return reply
+
+
 def insert_call(connection: sqlite3.Connection, blocks: Blocks, request: Request, reply: Reply, created: float) -> None:
     """Store a call; one that is stored already stays as it is."""
     model = blocks.put(canonical_json(request.model).encode())
-    connection.execute(INSERT, (created, model, pack_request(request, blocks.put), *reply_row(reply)))
+    connection.execute(INSERT, (created, model, pack_request(request, blocks.put), *reply_row(_whole(reply))))
 
 
 def insert_failure(
     connection: sqlite3.Connection, blocks: Blocks, key: str, request: Request, reason: str, created: float
 ) -> None:
     """Store a failed call."""
-    row = (key, created, blocks.put(canonical_json(request.model).encode()), pack_request(request, blocks.put), reason)
-    connection.execute("INSERT INTO failures (key, created, model, request, reason) VALUES (?, ?, ?, ?, ?)", row)
+    model, packed = blocks.put(canonical_json(request.model).encode()), pack_request(request, blocks.put)
+    connection.execute(
+        "INSERT INTO failures (key, created, model, request, reason) VALUES (?, ?, ?, ?, ?)",
+        (key, created, model, packed, storable(reason)),
+    )
