@@ -73,6 +73,16 @@ def test_a_second_run_sends_nothing_and_says_the_same(tmp_path: Path) -> None:
     assert (len(server.bodies), len(idle.bodies)) == (2, 0)
 
 
+def test_a_job_that_cannot_keep_an_answer_asks_for_none(tmp_path: Path) -> None:
+    async def work(found: dict[str, Speaker], ledger: Ledger) -> None:
+        with pytest.raises(ParleyError, match="cannot be written"):
+            await found["judge"].chat(TALK, seed=1)
+
+    (tmp_path / "0.sqlite.lock").mkdir()
+    _, server = meet(work, tmp_path / "0.sqlite", say("never"))
+    assert server.bodies == []
+
+
 def test_everything_that_may_change_an_answer_makes_another_call(tmp_path: Path) -> None:
     async def work(found: dict[str, Speaker], ledger: Ledger) -> None:
         judge = found["judge"]

@@ -4,16 +4,18 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from parley.llm import store
-from parley.llm.call import Request
-from parley.llm.store import Blocks, insert_call, insert_failure, unpack_request
+from parley.llm.blocks import Blocks, inflate
+from parley.llm.disk import sync_folder
+from parley.llm.packing import unpack_request
+from parley.llm.pages import rows
 
 MAGIC = b"SQLite format 3\0"
+CALL, FAILURE = 14, 6  # columns of the tables
 
 
 def suspicious(path: Path) -> bool:
@@ -43,9 +45,11 @@ def salvage(path: Path, fault: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     saved, total = _rescue(kept, part)
-    # A journal of the old file would be played back into the fresh one.
+    # A journal of the old file would be played back into the fresh one, also if only its removal were lost.
     journal.unlink(missing_ok=True)
+    sync_folder(path.parent)
     os.replace(part, path)
+    sync_folder(path.parent)
     of = f"{saved} of {total}" if total is not None else f"{saved} of an unknown number of"
     print(
         f"ledger {path}: damaged ({fault}); salvaged {of} calls, the damaged file is kept as {kept.name}",
@@ -63,53 +67,50 @@ def _free_name(path: Path) -> Path:
 
 def _rescue(damaged: Path, part: Path) -> tuple[int, int | None]:
     """Copy what can be read into `part`. Returns (calls copied, calls that there were, None if that is unknown)."""
-    saved, most = 0, damaged.stat().st_size  # a row has a byte at least
-    with closing(sqlite3.connect(part)) as fresh, closing(sqlite3.connect(damaged)) as old:
+    saved = 0
+    with closing(sqlite3.connect(part)) as fresh:
         fresh.executescript(store.SCHEMA)
-        new_blocks, old_blocks = Blocks(fresh), Blocks(old)
-        total = _open_damaged(old)
-        for key, model, packed, created, *rest in _rows(
-            old, most, "calls", f"key, model, request, created, {store.REPLY}"
-        ):
-            with suppress(sqlite3.Error, UnicodeDecodeError):
-                reply = store.reply_of(tuple(rest))
-                request: Request | None = None
-                with suppress(sqlite3.Error):
-                    request = unpack_request(key, model, packed, old_blocks.get)
-                insert_call(fresh, new_blocks, request, reply, created)
-                saved += 1
-        for key, model, packed, created, reason in _rows(old, most, "failures", "key, model, request, created, reason"):
-            with suppress(sqlite3.Error, UnicodeDecodeError):
-                request = unpack_request(key, model, packed, old_blocks.get)
-                insert_failure(fresh, new_blocks, key, request, reason, created)
+        total = _copy_blocks(damaged, fresh)
+        blocks = Blocks(fresh)
+        for _, values in rows(damaged):
+            with suppress(sqlite3.Error, TypeError, ValueError, OverflowError):
+                if len(values) == CALL:
+                    saved += _copy_call(fresh, blocks, *values)
+                elif len(values) == FAILURE:
+                    _copy_failure(fresh, blocks, *values)
         fresh.commit()
     return saved, total
 
 
-def _open_damaged(old: sqlite3.Connection) -> int | None:
-    """Make SQLite look into a file that is too short. Returns how many calls were put into it, if it still knows."""
-    with suppress(sqlite3.Error):
-        old.execute("PRAGMA writable_schema = ON")
+def _copy_blocks(damaged: Path, fresh: sqlite3.Connection) -> int | None:
+    """Copy the texts that can be unpacked, under their numbers. Returns how many calls were put into the file."""
+    total: int | None = None
+    for number, values in rows(damaged):
+        match values:
+            case (None, bytes() as data):
+                with suppress(sqlite3.Error, OverflowError):
+                    inflate(data)
+                    fresh.execute("INSERT OR IGNORE INTO blocks (id, data) VALUES (?, ?)", (number, data))
+            case ("calls", int() as count):
+                total = count
+    return total
+
+
+def _copy_call(
+    fresh: sqlite3.Connection, blocks: Blocks, _: Any, key: Any, created: Any, model: Any, packed: Any, *rest: Any
+) -> int:
+    text, reason, prompt, completion, cached, seconds, *others = rest
+    reply = store.reply_of((key, text, reason, prompt, completion, cached, float(seconds), *others))
     try:
-        row = old.execute("SELECT seq FROM sqlite_sequence WHERE name = 'calls'").fetchone()
-        return int(row[0]) if row else 0
+        unpack_request(key, model, packed, blocks.get)
     except sqlite3.Error:
-        return None
+        model = packed = None  # the answer is what was paid for
+    return fresh.execute(store.INSERT, (float(created), model, packed, *store.reply_row(reply))).rowcount
 
 
-def _rows(old: sqlite3.Connection, most: int, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
-    """Every row that can be fetched alone, by number: a scan would end at the first bad page."""
-    last = 0
-    for query in (
-        f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
-        f"SELECT id FROM {table} ORDER BY id DESC LIMIT 1",
-        f"SELECT id FROM {table} ORDER BY id",
-    ):
-        with suppress(sqlite3.Error):
-            for (number,) in old.execute(query):
-                last = max(last, int(number))
-    for number in range(1, min(last, most) + 1):  # a damaged count may be any number
-        with suppress(sqlite3.Error, UnicodeDecodeError):
-            row = old.execute(f"SELECT {columns} FROM {table} WHERE id = ?", (number,)).fetchone()
-            if row is not None:
-                yield tuple(row)
+def _copy_failure(
+    fresh: sqlite3.Connection, blocks: Blocks, _: Any, key: Any, created: Any, model: Any, packed: Any, reason: Any
+) -> None:
+    store.insert_failure(
+        fresh, blocks, key, unpack_request(key, model, packed, blocks.get), str(reason), float(created)
+    )

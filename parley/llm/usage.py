@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from parley.llm import store
+from parley.llm.blocks import Blocks
 from parley.llm.call import Reply
 from parley.llm.siblings import open_read_only
 
@@ -68,7 +69,7 @@ def usage(root: Path) -> pl.DataFrame:
     for path in sorted(root.glob("*/**/*.sqlite")):
         try:
             rows += _rows(path, path.relative_to(root).parts[0])
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             print(f"ledger {path}: cannot be read ({error}); the usage leaves it out", file=sys.stderr, flush=True)
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     keys = [name for name in SCHEMA if name not in SUMS]
@@ -77,7 +78,7 @@ def usage(root: Path) -> pl.DataFrame:
 
 def _rows(path: Path, stage: str) -> list[tuple[object, ...]]:
     with closing(open_read_only(path, timeout=30)) as connection:
-        blocks = store.Blocks(connection)
+        blocks = Blocks(connection)
         found = [*connection.execute(CALLS), *connection.execute(FAILURES)]
         named = [(store.identity_json(model, blocks.get), sums) for model, *sums in found]
     return [(stage, store.label(json.loads(identity)), *sums, identity) for identity, sums in named]
