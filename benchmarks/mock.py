@@ -13,7 +13,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -131,10 +131,8 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.05, help="seconds from question to answer")
     parser.add_argument("--leave", type=float, default=0.0, help="chance that an answer ends the talk")
     options = parser.parse_args()
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(serve(options.latency, options.leave))
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":
