@@ -232,3 +232,32 @@ def test_only_a_server_elsewhere_is_asked_through_a_proxy(
 
     answer, lines = asyncio.run(work())
     assert ("via" in answer, len(lines)) == (asked, int(asked))
+
+
+# -- other questions -----------------------------------------------------------------------------------------------
+
+
+def test_a_form_and_a_query_travel_too() -> None:
+    seen: list[Any] = []
+
+    async def work() -> tuple[str, bytes]:
+        async def keep(request: web.BaseRequest) -> web.Response:
+            fields = await request.post()
+            file = fields["file"]
+            assert isinstance(file, web.FileField)
+            seen.append((request.method, str(request.rel_url), fields["purpose"], file.filename, file.file.read()))
+            return web.Response(body=b"one\ntwo\n", content_type="application/jsonl")
+
+        runner = web.ServerRunner(web.Server(keep))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        transport = Transport(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", None, local=True)
+        form = aiohttp.FormData({"purpose": "batch"})
+        form.add_field("file", b"{}\n", filename="a.jsonl")
+        answer = await transport.send("POST", "files", 5, data=form, query={"limit": "2"})
+        await transport.close()
+        await runner.cleanup()
+        return answer
+
+    assert asyncio.run(work()) == ("application/jsonl", b"one\ntwo\n")
+    assert seen == [("POST", "/v1/files?limit=2", "batch", "a.jsonl", b"{}\n")]

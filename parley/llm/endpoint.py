@@ -114,13 +114,14 @@ class Endpoint:
     async def _try(self, request: Request, name: str, extra_body: Mapping[str, Any] | None) -> Reply | Fault:
         started = time.perf_counter()
         try:
-            body = self._body(request, name, extra_body)
+            body = self.body(request, name, extra_body)
             completion = await self._transport.post("chat/completions", body, self._timeout)
-            return _reply(request.key, completion, time.perf_counter() - started)
+            return reply_of(request.key, completion, time.perf_counter() - started)
         except Exception as error:
             return classify(error, self._key, self._timeout)
 
-    def _body(self, request: Request, name: str, extra_body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def body(self, request: Request, name: str, extra_body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON that asks the model called `name` here, in the dialect that the endpoint is known to speak."""
         body: dict[str, Any] = {
             "model": name,
             "messages": list(request.messages),
@@ -145,7 +146,7 @@ class Endpoint:
         if self._length_field == "max_tokens" and "max_completion_tokens" in fault.reason:
             self._length_field = "max_completion_tokens"
             return True
-        sent = self._body(request, "", None)
+        sent = self.body(request, "")
         for part in OPTIONAL:
             if part in sent and part in fault.reason:
                 self._left_out.add(part)
@@ -186,8 +187,8 @@ class Endpoint:
         print(f"endpoint {self.address}: {line}", file=sys.stderr, flush=True)
 
 
-def _reply(key: str, completion: Any, seconds: float) -> Reply:
-    """The reply in a completion. Raises `ValueError` for an answer that is not one."""
+def reply_of(key: str, completion: Any, seconds: float) -> Reply:
+    """The reply in a completion (its JSON). Raises `ValueError` for an answer that is not one."""
     try:
         choice, usage = completion["choices"][0], completion.get("usage") or {}
         message = choice["message"]

@@ -12,6 +12,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+JSON = {"Content-Type": "application/json"}
+
 
 class Refused(Exception):
     """The server answered with an error. `body` is its JSON if it is some, else its text."""
@@ -30,7 +32,6 @@ class Transport:
     def __init__(self, base_url: str, key: str | None, local: bool = False) -> None:
         self.base_url = base_url.rstrip("/") + "/"
         self._headers = {
-            "Content-Type": "application/json",
             "Accept": "application/json",
             # Some servers insist on a key, whichever.
             "Authorization": f"Bearer {key or 'none'}",
@@ -40,17 +41,32 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, path: str, body: Mapping[str, Any], timeout: float) -> Any:
-        """The JSON answer to `body`, within `timeout` seconds.
-
-        Raises `Refused`, `TimeoutError`, aiohttp's `ClientError` for a connection that breaks or does not come about,
-        and `ValueError` for an answer that is not the JSON which it says it is.
-        """
+        """The JSON answer to a JSON `body`, within `timeout` seconds. Raises as `send`, and `ValueError` for no JSON."""
         data = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        async with asyncio.timeout(timeout), self._open().post(self.base_url + path, data=data) as answer:
+        kind, content = await self.send("POST", path, timeout, data=data)
+        return json.loads(content) if kind == "application/json" else _loads_or_text(content)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        timeout: float,
+        *,
+        data: bytes | aiohttp.FormData | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[str, bytes]:
+        """The kind and the content of the answer to any question; `data` is JSON, or a form that brings its own kind.
+
+        Raises `Refused`, `TimeoutError`, and aiohttp's `ClientError` for a connection that breaks or does not come
+        about.
+        """
+        headers = JSON if isinstance(data, bytes) else None
+        asking = self._open().request(method, self.base_url + path, data=data, params=query, headers=headers)
+        async with asyncio.timeout(timeout), asking as answer:
             content = await answer.read()
         if answer.status >= 400:
             raise Refused(answer.status, _loads_or_text(content), answer.headers, answer.reason or "")
-        return json.loads(content) if answer.content_type == "application/json" else _loads_or_text(content)
+        return answer.content_type, content
 
     async def close(self) -> None:
         """Close the connections."""
