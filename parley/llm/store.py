@@ -15,7 +15,7 @@ from typing import Any
 
 from parley.canonical import canonical_json
 from parley.llm.call import Reply, Request
-from parley.records.sample import Message
+from parley.records.message import Message
 
 VERSION = 1
 SCHEMA = f"""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from parley.canonical import whole
 from parley.llm.call import Reply
 from parley.records.jsonl import fault as first_fault
-from parley.records.sample import Message
+from parley.records.message import Message
 
 T = TypeVar("T", bound=BaseModel)
 FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from parley.config import Play
 from parley.records.character import Character, Relationship
 from parley.records.episode import ActionType, Episode, Turn
-from parley.records.sample import Message
+from parley.records.message import Message
 from parley.records.task import Task
 from parley.world.prompts import Prompt
 

@@ -11,8 +11,8 @@ from parley.llm.speaker import Speaker
 from parley.llm.structured import Unreadable, ask
 from parley.records.character import Character
 from parley.records.episode import Episode
+from parley.records.message import Message
 from parley.records.rating import DIMENSIONS, Mark, Rating
-from parley.records.sample import Message
 from parley.records.task import Task
 from parley.world.observation import history_lines
 from parley.world.prompts import Prompt
