@@ -18,10 +18,15 @@ from typing import Any
 
 from aiohttp import web
 
+from benchmarks.gauge import cpu_seconds
+
 WORDS = (
     "I hear you, and I would like us both to be glad of this tomorrow. What if we settle on {} and share the rest "
     "between us? Tell me what matters most to you."
 )
+
+#: What stands in the prompt of a talk's first turn alone, in Parley and in sotopia.
+FIRST_TURN = ("Turn 1 of ", "You are at Turn #0")
 
 
 def action(content: str, seed: int, leave: float) -> str:
@@ -40,6 +45,7 @@ class Mock:
         self._calls = self._characters = self._flying = self._most = 0
         self._area = 0.0
         self._first = self._last = 0.0
+        self._fed = (0.0, 0.0)  # (time, area) when the last talk began
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/stats":
@@ -48,6 +54,8 @@ class Mock:
         self._move(1)
         asked = json.loads(body)
         content = asked["messages"][-1]["content"]
+        if any(mark in content for mark in FIRST_TURN):
+            self._fed = (self._last, self._area)
         self._characters += sum(len(message["content"]) for message in asked["messages"])
         text = action(content, asked.get("seed") or 0, self._leave)
         answer = {
@@ -79,14 +87,16 @@ class Mock:
         self._calls += step > 0
 
     def stats(self) -> dict[str, float]:
-        """Calls, characters a prompt, mean and most calls in flight, and seconds from first arrival to last answer."""
-        span = self._last - self._first
+        """What came in, and how much was in flight: on the whole, and until the last talk began (`fed`)."""
+        span, fed = self._last - self._first, self._fed[0] - self._first
         return {
             "calls": self._calls,
             "characters": self._characters / max(1, self._calls),
             "mean": self._area / span if span else 0.0,
+            "fed": self._fed[1] / fed if fed > 0 else 0.0,
             "most": self._most,
             "seconds": span,
+            "cpu": cpu_seconds(),
         }
 
 
