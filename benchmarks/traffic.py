@@ -11,7 +11,7 @@ from parley.llm.call import Reply, Request
 from parley.llm.structured import schema_of
 from parley.records.character import Character, read_characters
 from parley.records.episode import Action, Turn
-from parley.records.sample import Message
+from parley.records.message import Message
 from parley.records.task import Goal, Task
 from parley.world.observation import turn_text
 from parley.world.prompts import Prompt, prompt

@@ -6,11 +6,13 @@ import json
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from parley.config import Experiment, load
 from parley.llm.ledger import Ledger
+from parley.llm.source import Source
 from parley.llm.speaker import Speaker, speakers, summary
 from parley.progress import Journal
 from parley.records.jsonl import write_text
@@ -63,8 +65,18 @@ def stage_root(ledger: Path, stage: str) -> Path | None:
 
 
 def in_flight(experiment: Experiment, names: Iterable[str]) -> int:
-    """How many episodes or ratings a job works on at once: as many as the widest of its models takes."""
-    return max(experiment.model_of(name).concurrency for name in names)
+    """How many episodes or ratings a job works on at once, so that none of its endpoints waits for work.
+
+    An episode is at one of its endpoints at a time, so there are as many as all of them take together; and half as many
+    again, for those whose prompt is being written or whose answer is on its way to the disk. What an endpoint gets at
+    once stays its own `concurrency`.
+    """
+    widths: dict[Any, int] = {}
+    for name in names:
+        model = experiment.model_of(name)
+        kind = Source.kind(model)
+        widths[kind] = max(widths.get(kind, 0), model.concurrency)
+    return ceil(1.5 * sum(widths.values()))
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

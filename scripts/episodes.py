@@ -10,7 +10,7 @@ from parley.job import Stage, in_flight, run
 from parley.progress import Journal, Progress
 from parley.records.character import read_characters
 from parley.records.episode import Episode
-from parley.records.jsonl import write_jsonl
+from parley.records.spool import Spool
 from parley.records.task import read_tasks
 from parley.world.casting import check_casts
 from parley.world.observation import Renderer
@@ -32,29 +32,29 @@ async def play(options: Namespace, journal: Journal) -> None:
     progress = Progress(
         journal, f"episodes {options.players} {options.tasks.parent.name} {options.tasks.stem}", len(wanted)
     )
-    failed = Counter[str]()
+    endings = Counter[str]()
 
-    def count(episode: Episode) -> None:
-        failed["failed"] += episode.failed
-        progress.step(note=f"{failed['failed']} failed" if failed["failed"] else "")
-
-    async with stage.speakers([first, second], options.adapter) as speakers:
-        episodes = await play_all(
-            wanted,
-            (first, second),
-            speakers,
-            renderer,
-            prompt(experiment.prompts.retry),
-            experiment.seed,
-            in_flight(experiment, (first, second)),
-            count,
-        )
-    for episode in episodes:
+    def ended(number: int, episode: Episode) -> None:
+        spool.put(number, episode)
+        endings[episode.ending] += 1
         if episode.failed:
             journal.line(f"failed: {episode.task} {'+'.join(episode.cast)}: {episode.failure}")
-    write_jsonl(options.out, episodes)
-    endings = Counter(episode.ending for episode in episodes)
-    journal.line(f"{len(episodes)} episodes: {', '.join(f'{count} {how}' for how, count in sorted(endings.items()))}")
+        progress.step(note=f"{endings['failed']} failed" if endings["failed"] else "")
+
+    with Spool(options.out, len(wanted)) as spool:
+        async with stage.speakers([first, second], options.adapter) as speakers:
+            await play_all(
+                wanted,
+                (first, second),
+                speakers,
+                renderer,
+                prompt(experiment.prompts.retry),
+                experiment.seed,
+                in_flight(experiment, (first, second)),
+                ended,
+            )
+        spool.publish()
+    journal.line(f"{len(wanted)} episodes: {', '.join(f'{count} {how}' for how, count in sorted(endings.items()))}")
 
 
 def main() -> None:

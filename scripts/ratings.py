@@ -1,12 +1,12 @@
 """Have a judge rate every episode of a shard, both seats in one call."""
 
-import asyncio
 from argparse import Namespace
 from pathlib import Path
 
 from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
 from parley.job import Stage, in_flight, run
+from parley.many import each
 from parley.progress import Journal, Progress
 from parley.records.character import read_characters
 from parley.records.episode import Episode
@@ -26,18 +26,20 @@ async def rate(options: Namespace, journal: Journal) -> None:
     characters = read_characters(experiment.world.characters)
     episodes = read_jsonl(options.episodes, Episode)
     progress = Progress(journal, f"ratings {options.episodes.parent.name} {options.episodes.stem}", len(episodes))
-    limit = asyncio.Semaphore(in_flight(experiment, [options.judge]))
+    made: list[list[Rating]] = [[]] * len(episodes)
     async with stage.speakers([options.judge]) as speakers:
+        judge = (options.judge, speakers[options.judge])
+        templates = prompt(experiment.prompts.rating), prompt(experiment.prompts.retry)
 
-        async def one(episode: Episode) -> list[Rating]:
-            async with limit:
-                judge = (options.judge, speakers[options.judge])
-                templates = prompt(experiment.prompts.rating), prompt(experiment.prompts.retry)
-                made = await rate_episode(episode, tasks[episode.task], characters, judge, *templates, experiment.seed)
+        async def rate_one(episode: Episode) -> list[Rating]:
+            return await rate_episode(episode, tasks[episode.task], characters, judge, *templates, experiment.seed)
+
+        def rated(number: int, ratings: list[Rating]) -> None:
+            made[number] = ratings
             progress.step()
-            return made
 
-        ratings = [rating for made in await asyncio.gather(*map(one, episodes)) for rating in made]
+        await each(episodes, rate_one, in_flight(experiment, [options.judge]), rated)
+    ratings = [rating for both in made for rating in both]
     failures = [rating for rating in ratings if rating.failure is not None]
     for rating in failures[::2]:
         journal.line(f"not rated: {rating.task} {'+'.join(rating.cast)}: {rating.failure}")

@@ -14,8 +14,8 @@ from parley.llm.call import Reply
 from parley.records.character import Character
 from parley.records.episode import Episode, Turn
 from parley.records.jsonl import Record
+from parley.records.message import Message
 from parley.records.rating import DIMENSIONS
-from parley.records.sample import Message
 from parley.records.task import Goal, Keyword, Task
 from parley.world.observation import Renderer
 from parley.world.playing import Part, play_part

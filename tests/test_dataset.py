@@ -13,7 +13,8 @@ from parley.errors import ParleyError
 from parley.learning.dataset import Samples, learned, samples, write_dataset
 from parley.learning.selection import SCHEMA as SELECTION_SCHEMA
 from parley.records.episode import Action, Episode, Turn
-from parley.records.sample import SCHEMA, Message
+from parley.records.message import Message
+from parley.records.sample import SCHEMA
 
 SPEAKERS = ("Ann Ash", "Ben Birch")
 

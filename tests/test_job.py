@@ -18,7 +18,7 @@ from parley.errors import ParleyError, run_as_script
 from parley.job import Stage, first_of, in_flight, run, stage_root
 from parley.llm.call import Reply
 from parley.llm.speaker import Counts
-from parley.llm.usage import Usage
+from parley.llm.taken import Usage
 from parley.progress import Journal
 from tests.builders import changed, experiment
 
@@ -96,11 +96,25 @@ def test_every_script_has_a_config_and_a_log() -> None:
     assert (options.experiment, options.log) == (Path("config.yaml"), None)
 
 
-def test_in_flight_is_what_the_widest_model_takes() -> None:
-    wide = experiment({"models.expert.concurrency": 5, "models.partner.concurrency": 9, "models.agent.concurrency": 2})
-    assert in_flight(wide, ["bc", "expert"]) == 5
-    assert in_flight(wide, ["bc", "partner"]) == 9
-    assert in_flight(wide, ["bc"]) == 2
+WIDTHS = {"models.expert.concurrency": 6, "models.partner.concurrency": 10, "models.agent.concurrency": 2}
+ELSEWHERE = {"models.partner.base_url": "http://127.0.0.1:1/v1"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "players", "episodes"),
+    [
+        ({}, ["bc"], 3),  # half as many again as its endpoint takes
+        ({}, ["bc", "base"], 3),  # two policies on one engine
+        ({}, ["bc", "expert"], 12),  # an episode is at one of the two at a time
+        ({}, ["expert", "partner"], 15),  # two models at one address share it
+        (ELSEWHERE, ["expert", "partner"], 24),
+        ({"models.agent.concurrency": 1}, ["base"], 2),
+    ],
+)
+def test_there_are_episodes_enough_for_all_endpoints_together(
+    changes: dict[str, Any], players: list[str], episodes: int
+) -> None:
+    assert in_flight(experiment({**WIDTHS, **changes}), players) == episodes
 
 
 def test_the_stage_of_a_ledger_is_the_folder_of_its_name() -> None:

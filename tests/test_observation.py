@@ -1,18 +1,22 @@
 """What an agent sees, and that a model learns from exactly the text that was asked at play."""
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.config import Play
 from parley.errors import ParleyError
 from parley.records.character import Relationship
-from parley.records.episode import Episode
+from parley.records.episode import Episode, Turn
 from parley.records.jsonl import read_jsonl, write_jsonl
-from parley.world.observation import visible_profile
+from parley.records.task import Task
+from parley.world.observation import Page, visible_profile
 from parley.world.prompts import Prompt, prompt
 from tests.builders import (
     ANN,
@@ -265,3 +269,85 @@ def test_a_template_is_read_once_and_loses_the_blank_lines_at_its_ends(tmp_path:
 
 def test_the_cast_decides_who_sits_where() -> None:
     assert renderer().people(("ben", "ann")) == (BEN, ANN) == (PEOPLE["ben"], PEOPLE["ann"])
+
+
+# -- pages ---------------------------------------------------------------------------------------------------------
+
+ARGUMENTS = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=20)
+SOME_ACTS = st.lists(
+    st.one_of(
+        st.just(SILENT),
+        st.tuples(st.sampled_from(["speak", "action", "non-verbal communication"]), ARGUMENTS),
+    ),
+    max_size=12,
+)
+
+
+def plainly(template: str, one: Task, done: Sequence[Turn], seat: int, play: Play) -> str:
+    """The prompt of a turn rendered from nothing but plain dicts, by jinja alone."""
+    me, other = (ANN, BEN)[seat], (ANN, BEN)[1 - seat]
+    first = max(0, len(done) - play.history) if play.history else 0
+    values = {
+        "scenario": one.scenario,
+        "names": [ANN.name, BEN.name],
+        "relationship": one.relationship.name.replace("_", " "),
+        "me": {**me.model_dump(), "name": me.name},
+        "other": visible_profile(other, one.relationship),
+        "goal": one.goals[seat].spoken(),
+        "history": [
+            {
+                "number": number + 1,
+                "speaker": turn.speaker,
+                "first_name": turn.speaker.split(" ")[0],
+                **turn.action.model_dump(),
+            }
+            for number, turn in enumerate(done)
+        ][first:],
+        "omitted": first,
+        "number": len(done) + 1,
+        "max_turns": play.max_turns,
+    }
+    return compiled(template).render(**values).strip()
+
+
+@cache
+def compiled(template: str) -> jinja2.Template:
+    source = (PROMPTS / f"{template}.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(source)
+
+
+@settings(deadline=None)
+@given(
+    acts=SOME_ACTS,
+    relationship=st.sampled_from(RELATIONSHIPS),
+    template=st.sampled_from(SHIPPED),
+    history=st.one_of(st.none(), st.integers(1, 5)),
+)
+def test_a_page_says_in_every_turn_what_a_fresh_rendering_says(
+    acts: list[Act], relationship: str, template: str, history: int | None
+) -> None:
+    one, play = task(relationship=relationship), Play(history=history)
+    again = renderer(template, play, one)
+    page, done = again.page(one, ("ann", "ben")), turns(*acts)
+    for number in range(len(done) + 1):
+        seat = number % 2
+        (message,) = page.messages(done[:number], seat)
+        assert message["content"] == plainly(template, one, done[:number], seat, play)
+        assert [message] == again.next_turn(one, ("ann", "ben"), done[:number], seat)
+
+
+def test_a_template_may_ask_for_a_part_in_either_way(tmp_path: Path) -> None:
+    (tmp_path / "turn.jinja").write_text(
+        '{{ me["name"] }}/{{ me.name }} {{ other["age"] }} {% for turn in history %}{{ turn["argument"] }}{% endfor %}'
+    )
+    page = Page(Prompt(tmp_path / "turn.jinja"), task(), (ANN, BEN), Play())
+    assert page.text(turns(WORDS), 1) == "Ben Birch/Ben Birch 31 Well."
+
+
+def test_a_template_that_asks_for_what_a_page_has_not_is_named(tmp_path: Path) -> None:
+    for wanted in ("me.mood", "other.mood", "history[0].mood", "mood"):
+        path = tmp_path / "turn.jinja"
+        path.write_text(f"{{{{ {wanted} }}}}")
+        with pytest.raises(ParleyError, match=r"mood.*the template uses a name that it is not given"):
+            Page(Prompt(path), task(), (ANN, BEN), Play()).text(turns(WORDS), 1)

@@ -231,14 +231,22 @@ def play_parts(
 ) -> list[Episode]:
     """Parts played by one speaker in both seats; fails rather than waits for ever."""
 
-    async def run() -> list[Episode]:
+    done: dict[int, Episode] = {}
+
+    def ended(number: int, episode: Episode) -> None:
+        assert number not in done
+        done[number] = episode
+        on_episode(episode)
+
+    async def run() -> None:
         speakers: Any = {"bc": speaker}
         again = renderer("turn_short", play, *(part.task for part in wanted))
-        return await asyncio.wait_for(
-            play_all(wanted, ("bc", "bc"), speakers, again, RETRY, seed, in_flight, on_episode), timeout=10
+        await asyncio.wait_for(
+            play_all(wanted, ("bc", "bc"), speakers, again, RETRY, seed, in_flight, ended), timeout=10
         )
 
-    return asyncio.run(run())
+    asyncio.run(run())
+    return [done[number] for number in range(len(wanted))]
 
 
 def test_every_task_cast_and_replicate_is_a_part() -> None:

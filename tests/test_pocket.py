@@ -28,7 +28,7 @@ from parley.playhouse.pocket import (
 )
 from parley.playhouse.reading import read_scene
 from parley.records.episode import Action, Turn
-from parley.records.sample import Message
+from parley.records.message import Message
 from parley.world.observation import Renderer
 from parley.world.playing import fault_in, settled
 from parley.world.prompts import Prompt

@@ -15,7 +15,7 @@ from parley.llm.call import CallFailed
 from parley.llm.engine import Engine
 from parley.llm.ledger import Ledger
 from parley.llm.speaker import Speaker, speakers, summary
-from parley.records.sample import Message
+from parley.records.message import Message
 from tests.faulty import Act, Faulty, faulty, refuse, say
 
 TALK = [Message(role="user", content="hello")]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parley.llm.call import Reply
 from parley.llm.structured import Answer, Unreadable, ask, schema_of
-from parley.records.sample import Message
+from parley.records.message import Message
 
 QUESTION = [Message(role="user", content="What do you do?")]
 GOOD = '{"kind": "speak", "words": "hi"}'

@@ -15,7 +15,8 @@ from parley.errors import ParleyError
 from parley.learning.order import WINDOW, training_order
 from parley.learning.tokens import IGNORED, encode
 from parley.learning.training import TrainingSummary, train
-from parley.records.sample import SCHEMA, Message
+from parley.records.message import Message
+from parley.records.sample import SCHEMA
 from tests.tiny import CHATML, tiny_model, tiny_tokenizer
 
 SETTINGS = Training(epochs=2, batch_size=4, learning_rate=5e-2, max_length=128, rank=2, alpha=4)

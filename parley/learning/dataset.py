@@ -16,7 +16,8 @@ from parley.learning.card import card
 from parley.learning.folder import new_folder, write_manifest
 from parley.learning.selection import funnel
 from parley.records.episode import Episode
-from parley.records.sample import SCHEMA, Message
+from parley.records.message import Message
+from parley.records.sample import SCHEMA
 
 #: Gives the messages that were sent for turn number `int` (from 0) of an episode.
 PromptOf = Callable[[Episode, int], list[Message]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parley.errors import ParleyError
-from parley.records.sample import Message
+from parley.records.message import Message
 
 #: A label that the loss ignores.
 IGNORED = -100

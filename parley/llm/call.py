@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from parley.canonical import digest
-from parley.records.sample import Message
+from parley.records.message import Message
 
 
 class CallFailed(Exception):

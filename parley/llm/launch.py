@@ -10,7 +10,6 @@ from typing import Any
 
 from parley.config import Model
 from parley.errors import ParleyError
-from parley.llm.gguf import context_length, gguf_of, lora_gguf_of
 
 #: The ranks that vLLM allocates room for.
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -58,6 +57,8 @@ def prepare(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
 
 
 def _llamacpp(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
+    from parley.llm.gguf import context_length, gguf_of, lora_gguf_of  # needs numpy
+
     base = Path(str(model.path))
     weights = gguf_of(base, cache)
     loras = [lora_gguf_of(folder, base, cache) for folder in adapters.values()]

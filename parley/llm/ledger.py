@@ -5,10 +5,10 @@ A rollback journal with full synchronisation: a call is on disk when `put` retur
 machine that loses power, at any point loses at most calls in flight. One process at a time writes a file (`claim`).
 """
 
-import asyncio
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,16 +20,17 @@ from typing import Self, TypeVar
 
 from parley.errors import ParleyError
 from parley.llm import store
+from parley.llm.absence import Absence
 from parley.llm.blocks import Blocks
 from parley.llm.call import Reply, Request
 from parley.llm.claim import Claim
+from parley.llm.keeper import Keeper
 from parley.llm.packing import unpack_request
 from parley.llm.salvage import salvage, suspicious
 from parley.llm.siblings import Siblings
 from parley.llm.sqlite_errors import explain, is_damage
 
 T = TypeVar("T")
-GATHER = 0.002  # seconds in which calls that end share one transaction
 TOOK = ("prompt_tokens", "cached_tokens", "completion_tokens", "seconds", "retries")
 
 
@@ -66,8 +67,9 @@ class Ledger:
         self._older = False
         self._labels: dict[int | None, str] = {}
         self._totals: dict[str, Counter[str]] = {}
-        self._pending: list[tuple[Request, Reply]] = []
-        self._kept: asyncio.Future[None] | None = None
+        self._lock = threading.RLock()
+        self._keeper = Keeper(self._put)
+        self._absent: Absence | None = None
 
     def __enter__(self) -> Self:
         self._sound(lambda: self._connect(create=False))
@@ -81,10 +83,13 @@ class Ledger:
     def close(self) -> None:
         """Close the file. What was put is safe whether this is called or not; what is being kept is put first."""
         try:
-            self._flush()
+            self._keeper.close()
         finally:
             self._shut()
+            if self._siblings is not None:
+                self._siblings.close()
             self._claim.release()
+            self._absent = None
 
     def _shut(self) -> None:
         if self._connection is not None:
@@ -92,8 +97,6 @@ class Ledger:
                 with suppress(sqlite3.Error):  # takes the empty journal file away
                     self._connection.execute("PRAGMA journal_mode = DELETE")
             self._connection.close()
-        if self._siblings is not None:
-            self._siblings.close()
         self._connection = self._blocks = None
         self._labels.clear()
 
@@ -101,7 +104,8 @@ class Ledger:
 
     def get(self, key: str) -> Reply | None:
         """The stored reply to the request with this key, marked `replayed`, or None. Never a failed call."""
-        found = self._sound(lambda: self._own(key))
+        absent = self._absent is not None and key in self._absent
+        found = None if absent else self._sound(lambda: self._own(key))
         if found is None and self._siblings is not None:
             found = self._siblings.get(key)
         if found is None:
@@ -116,7 +120,7 @@ class Ledger:
         anything is paid, with a `ParleyError`. What the other process kept while this one waited is found.
         """
         reply = self.get(key)
-        if reply is None and self._sound(self._take):
+        if reply is None and not self._claim.held and self._sound(self._take):
             reply = self.get(key)
         return reply
 
@@ -149,30 +153,31 @@ class Ledger:
 
     def put(self, request: Request, reply: Reply) -> None:
         """Store a call. It is on disk when this returns. A key that is there already keeps its first reply."""
+        if self._absent is not None:
+            self._absent.seen(request.key)
         self._put([(request, reply)])
 
     async def keep(self, request: Request, reply: Reply) -> None:
-        """`put` for many calls at once: those that end in the same moment share one wait for the disk."""
-        if self._kept is None:
-            loop = asyncio.get_running_loop()
-            self._kept = loop.create_future()
-            loop.call_later(GATHER, self._flush)
-        self._pending.append((request, reply))
-        await asyncio.shield(self._kept)
+        """`put` for many calls at once, in a thread: those that end while the disk is busy share the next transaction."""
+        self._note(request.key)
+        await self._keeper.keep((request, reply))
 
-    def _flush(self) -> None:
-        pending, kept = self._pending, self._kept
-        self._pending, self._kept = [], None
-        fault: Exception | None = None
-        try:
-            self._put(pending)
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            fault = error
-        if kept is not None and not kept.done() and not kept.get_loop().is_closed():
-            kept.set_exception(fault) if fault else kept.set_result(None)
-            kept.add_done_callback(lambda done: done.exception())  # nobody may wait for it any more
-        elif fault is not None:
-            raise fault
+    def _note(self, key: str) -> None:
+        """Remember which keys may be in the file, so that looking for one that is not never waits for the disk.
+
+        From the first answer that is kept on: with the claim held nobody else adds any.
+        """
+        if self._absent is None:
+            self._absent = self._sound(self._survey)
+        self._absent.seen(key)
+
+    def _survey(self) -> Absence:
+        self._take()
+        absent = Absence()
+        if (connection := self._connect(create=False)) is not None:
+            for (key,) in connection.execute("SELECT key FROM calls"):
+                absent.seen(key)
+        return absent
 
     def _put(self, calls: list[tuple[Request, Reply]]) -> None:
         if any(reply.key != request.key for request, reply in calls):
@@ -224,7 +229,9 @@ class Ledger:
     def _connect(self, create: bool) -> sqlite3.Connection | None:
         if self._connection is None and (create or self.path.exists()):
             there = self.path.stat() if self.path.exists() else None
-            connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
+            connection = sqlite3.connect(
+                self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            )
             try:
                 self._opened = there or self.path.stat()
                 self._prepare(connection)
@@ -257,7 +264,7 @@ class Ledger:
 
     def _sound(self, act: Callable[[], T]) -> T:
         """Do `act`; if the file turns out to be damaged, salvage it and do `act` again."""
-        with self._explained():
+        with self._explained(), self._lock:
             try:
                 return act()
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:

@@ -13,7 +13,7 @@ from itertools import islice
 from parley.canonical import canonical_json
 from parley.llm.blocks import DamagedRow
 from parley.llm.call import Request
-from parley.records.sample import Message
+from parley.records.message import Message
 
 END = b"\x00"  # of the JSON, in which it cannot be
 

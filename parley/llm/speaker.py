@@ -14,9 +14,9 @@ from parley.llm.identity import identity_of
 from parley.llm.ledger import Ledger
 from parley.llm.prices import Purse, cost
 from parley.llm.source import Source
-from parley.llm.usage import Usage
+from parley.llm.taken import Usage
 from parley.llm.weights import cache_folder
-from parley.records.sample import Message
+from parley.records.message import Message
 
 #: Calls in flight, by key: what is asked twice at once is sent once.
 Flights = dict[str, asyncio.Task[Reply]]

@@ -1,17 +1,15 @@
-"""What calls took: of one job as it stands on them, and of all jobs as the ledgers hold them."""
+"""What the calls of all jobs took, as the ledgers hold them."""
 
 import json
 import sqlite3
 import sys
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
 
 from parley.llm import store
 from parley.llm.blocks import Blocks
-from parley.llm.call import Reply
 from parley.llm.siblings import open_read_only
 
 #: One row a stage and model. Tokens, seconds and retries are of the calls that were answered; `failures` are calls
@@ -32,32 +30,6 @@ SUMS = [name for name, kind in SCHEMA.items() if kind.is_numeric()]
 CALLS = """SELECT model, count(*), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(seconds),
            sum(retries), 0 FROM calls GROUP BY model"""
 FAILURES = "SELECT model, 0, 0, 0, 0, 0.0, 0, count(*) FROM failures GROUP BY model"
-
-
-@dataclass
-class Usage:
-    """Sums over the replies that a job stands on. Equal on a replay: tokens and seconds are those of the first time."""
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    seconds: float = 0.0
-    retries: int = 0
-    failures: int = 0
-
-    def add(self, reply: Reply) -> None:
-        """Count one reply."""
-        self.calls += 1
-        self.prompt_tokens += reply.prompt_tokens
-        self.completion_tokens += reply.completion_tokens
-        self.cached_tokens += reply.cached_tokens
-        self.seconds += reply.seconds
-        self.retries += reply.retries
-
-    def as_dict(self) -> dict[str, float]:
-        """The sums, seconds to the hundredth."""
-        return {**asdict(self), "seconds": round(self.seconds, 2)}
 
 
 def usage(root: Path) -> pl.DataFrame:

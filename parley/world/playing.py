@@ -1,6 +1,5 @@
 """Playing: the loop of SOTOPIA, one model call a turn, any number of episodes in flight."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +9,7 @@ from parley.config import Play
 from parley.llm.call import CallFailed
 from parley.llm.speaker import Speaker
 from parley.llm.structured import Unreadable, ask
+from parley.many import each
 from parley.records.episode import Action, Ending, Episode, Turn
 from parley.records.task import Cast, Task
 from parley.world.observation import Renderer
@@ -18,7 +18,7 @@ from parley.world.prompts import Prompt
 SEATS: tuple[Literal[0], Literal[1]] = (0, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """One episode that is to be played."""
 
@@ -81,7 +81,7 @@ async def play_part(
     part: Part, players: Sequence[tuple[str, Speaker]], renderer: Renderer, retry: Prompt, seed: int
 ) -> Episode:
     """Play one episode. A call that fails for good ends it as failed, with the reason; no turn is made up."""
-    people = renderer.people(part.cast)
+    people, page = renderer.people(part.cast), renderer.page(part.task, part.cast)
     turns: list[Turn] = []
     over: Ending | None = None
     failure = None
@@ -90,7 +90,7 @@ async def play_part(
         try:
             answer = await ask(
                 players[seat][1],
-                renderer.next_turn(part.task, part.cast, turns, seat),
+                page.messages(turns, seat),
                 Action,
                 retry=lambda _, fault: retry.render(fault=fault),
                 seed=seed_from(seed, part.task.id, part.cast, part.replicate, len(turns)),
@@ -125,27 +125,22 @@ async def play_part(
 
 
 async def play_all(
-    wanted: Sequence[Part],
+    wanted: Iterable[Part],
     players: tuple[str, str],
     speakers: Mapping[str, Speaker],
     renderer: Renderer,
     retry: Prompt,
     seed: int,
     in_flight: int,
-    on_episode: Callable[[Episode], None] = lambda episode: None,
-) -> list[Episode]:
-    """Play every part, `in_flight` at a time and none waiting for another; episodes come back in the order of `wanted`."""
+    on_episode: Callable[[int, Episode], None],
+) -> None:
+    """Play every part, `in_flight` at a time and none waiting for another.
+
+    `on_episode` gets each episode as it ends, with its number in `wanted`; none is held here.
+    """
     seated = [(name, speakers[name]) for name in players]
-    played: list[Episode | None] = [None] * len(wanted)
-    queue = iter(enumerate(wanted))
 
-    async def work() -> None:
-        for index, part in queue:
-            episode = await play_part(part, seated, renderer, retry, seed)
-            played[index] = episode
-            on_episode(episode)
+    async def play(part: Part) -> Episode:
+        return await play_part(part, seated, renderer, retry, seed)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(in_flight, len(wanted))):
-            group.create_task(work())
-    return [episode for episode in played if episode is not None]
+    await each(wanted, play, in_flight, on_episode)

@@ -11,8 +11,8 @@ from parley.llm.speaker import Speaker
 from parley.llm.structured import Unreadable, ask
 from parley.records.character import Character
 from parley.records.episode import Episode
+from parley.records.message import Message
 from parley.records.rating import DIMENSIONS, Mark, Rating
-from parley.records.sample import Message
 from parley.records.task import Task
 from parley.world.observation import history_lines
 from parley.world.prompts import Prompt
@@ -58,7 +58,7 @@ def rating_text(template: Prompt, task: Task, people: tuple[Character, Character
             {**person.model_dump(), "name": person.name, "goal": task.goals[seat].spoken()}
             for seat, person in enumerate(people)
         ],
-        history=[line for line in history_lines(episode.turns) if line["action_type"] != "none"],
+        history=[line for line in history_lines(episode.turns) if line.action_type != "none"],
     )
 
 

@@ -13,7 +13,7 @@ from parley.llm.call import CallFailed
 from parley.llm.speaker import Speaker
 from parley.llm.structured import Unreadable, ask
 from parley.records.character import Relationship
-from parley.records.sample import Message
+from parley.records.message import Message
 from parley.records.task import AgeRange, Goal, Keyword, Task
 from parley.world.duplicates import Duplicates
 from parley.world.prompts import Prompt

@@ -1,0 +1,31 @@
+"""What the calls that a job stands on took."""
+
+from dataclasses import asdict, dataclass
+
+from parley.llm.call import Reply
+
+
+@dataclass
+class Usage:
+    """Sums over the replies that a job stands on. Equal on a replay: tokens and seconds are those of the first time."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    retries: int = 0
+    failures: int = 0
+
+    def add(self, reply: Reply) -> None:
+        """Count one reply."""
+        self.calls += 1
+        self.prompt_tokens += reply.prompt_tokens
+        self.completion_tokens += reply.completion_tokens
+        self.cached_tokens += reply.cached_tokens
+        self.seconds += reply.seconds
+        self.retries += reply.retries
+
+    def as_dict(self) -> dict[str, float]:
+        """The sums, seconds to the hundredth."""
+        return {**asdict(self), "seconds": round(self.seconds, 2)}
