@@ -19,7 +19,13 @@ class Fault:
     crowded: bool = False  # turned away for lack of room
     unreached: bool = False  # no connection came about
     hopeless: bool = False  # no call to this endpoint can succeed
+    late: bool = False  # no answer in time
     retry_after: float = 0.0  # seconds
+
+    @property
+    def weight(self) -> float:
+        """How many of a call's tries it takes: one that timed out is dear, one that was turned away is cheap."""
+        return 2.0 if self.late else 0.5 if self.status == 429 else 1.0
 
 
 def classify(error: Exception, key: str | None, timeout: float) -> Fault:
@@ -27,7 +33,7 @@ def classify(error: Exception, key: str | None, timeout: float) -> Fault:
     if isinstance(error, openai.APIStatusError):
         return _refused(error, key)
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return Fault(f"no answer within {timeout:g} s", passing=True)
+        return Fault(f"no answer within {timeout:g} s", passing=True, late=True)
     if isinstance(error, openai.APIConnectionError):
         return _broken(error, timeout)
     if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | ValueError):
@@ -89,7 +95,7 @@ def _broken(error: openai.APIConnectionError, timeout: float) -> Fault:
     }:
         return Fault(f"connection broken: {deepest}", passing=True)
     if isinstance(error, openai.APITimeoutError):
-        return Fault(f"no answer within {timeout:g} s", passing=True)
+        return Fault(f"no answer within {timeout:g} s", passing=True, late=True)
     return Fault(f"connection broken: {deepest}", passing=True)
 
 
