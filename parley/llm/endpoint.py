@@ -106,11 +106,11 @@ class Endpoint:
                 self._pulse.beat(answered=False)
                 if self._adapt(outcome, request):
                     continue
-                raise CallFailed(request.key, outcome.reason)
+                raise CallFailed(request.key, outcome.reason, [*failures, outcome.reason])
             failures.append(outcome.reason)
             worn += outcome.weight
             if await self._pulse.blames(outcome, started, worn >= self._patience.tries, seen):
-                raise CallFailed(request.key, _told(failures))
+                raise CallFailed(request.key, _told(failures), failures)
             seen = self._pulse.signs
             await asyncio.sleep(self._wait(request, len(failures)))
 

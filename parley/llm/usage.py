@@ -4,14 +4,16 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from parley.llm import store
-from parley.llm.call import Reply
+from parley.llm.call import CallFailed, Reply
 from parley.llm.siblings import open_read_only
+from parley.llm.troubles import Troubles
 
 #: One row a stage and model. Tokens, seconds and retries are of the calls that were answered; `failures` are calls
 #: that were given up. `identity` is the JSON that is part of each call's key.
@@ -44,6 +46,7 @@ class Usage:
     seconds: float = 0.0
     retries: int = 0
     failures: int = 0
+    troubles: Troubles = field(default_factory=Troubles)
 
     def add(self, reply: Reply) -> None:
         """Count one reply."""
@@ -53,8 +56,15 @@ class Usage:
         self.cached_tokens += reply.cached_tokens
         self.seconds += reply.seconds
         self.retries += reply.retries
+        self.troubles.retried += reply.retries > 0
+        self.troubles.tried(reply.failures)
 
-    def as_dict(self) -> dict[str, float]:
+    def fail(self, failure: CallFailed) -> None:
+        """Count a call that was given up."""
+        self.failures += 1
+        self.troubles.tried(failure.failures)
+
+    def as_dict(self) -> dict[str, Any]:
         """The sums, seconds to the hundredth."""
         return {**asdict(self), "seconds": round(self.seconds, 2)}
 
