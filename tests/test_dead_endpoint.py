@@ -189,7 +189,7 @@ def test_a_person_sees_one_line_and_types_the_same_command_again(tmp_path: Path)
     calls = workshop.calls()
     assert calls > 0  # the tasks, and what the expert said first
     assert not list(workshop.results.glob("episodes/**/*.jsonl"))
-    with started(port):
+    with started(port=port):
         workshop.run("episodes", cores=1)
     episodes_ = workshop.read("episodes/**/*.jsonl")
     assert len(episodes_) == 4 and all(b'"failed"' not in text for text in episodes_.values())

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import polars as pl
 import pytest
@@ -23,6 +24,8 @@ from parley.records.episode import Episode
 from parley.records.jsonl import read_jsonl
 from parley.records.rating import Rating, ratings_frame
 from parley.records.task import Keyword, read_tasks
+from parley.report.failures import Share, failures
+from parley.report.load import load
 from parley.world.observation import Renderer
 from parley.world.playing import Part, play_all
 from parley.world.prompts import Prompt
@@ -30,7 +33,8 @@ from parley.world.rating import rate_episode
 from parley.world.writing import Written, write_tasks
 from tests.builders import PROMPTS, RETRY, ROOT
 from tests.faulty import playing_up
-from tests.workflow import talk_only
+from tests.test_playhouse_server import started
+from tests.workflow import Workshop, talk_only
 
 FAULTS = "429=0.2,bad_json=0.1,reset=0.05"
 PEOPLE = read_characters(str(ROOT / "resources/characters.jsonl"))
@@ -361,3 +365,38 @@ def test_tasks_that_could_not_be_written_are_in_the_funnel_with_the_reason(tmp_p
         wanted[task.name] for task in made.tasks if task.name in wanted
     ]
     assert {task.name for task in made.tasks} & set(reasons) == set()
+
+
+# -- the whole way -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_report_tells_what_the_server_did(tmp_path: Path) -> None:
+    """Real jobs, from keywords to the page, under the faults; a second run makes no call but those that failed."""
+    with started("--faults", FAULTS, "--seed", "1") as (_, port):
+        address = f"http://127.0.0.1:{port}"
+        config = talk_only()
+        for name, model in config["models"].items():
+            reached = {"engine": "openai", "name": name, "base_url": f"{address}/v1", "price": "free"}
+            config["models"][name] = {**reached, "temperature": model.get("temperature", 1.0)}
+        workshop = Workshop(tmp_path / "talk", config)
+        workshop.run("report")
+        with urlopen(f"{address}/faults") as answer:
+            met = json.load(answer)["met"]
+    found = load(workshop.results, check(config))
+    assert found.gaps == {}
+    told = dict(found.reasons.group_by("kind").agg(pl.col("n").sum()).iter_rows())
+    assert told == {"HTTP 429": met["429"], "connection broken": met["reset"], "no JSON": met["bad_json"]}
+    result = failures(found)
+    episodes = [one for path in workshop.results.glob("episodes/**/*.jsonl") for one in read_jsonl(path, Episode)]
+    assert result.total.episodes == Share(sum(one.failed for one in episodes), len(episodes))
+    rated = pl.concat([pl.read_parquet(path) for path in workshop.results.glob("ratings/**/*.parquet")])
+    for episode in episodes:
+        reasons = set(rated.filter(pl.col("episode") == episode.id)["failure"])
+        assert not episode.failed or reasons == {f"episode failed: {episode.failure}"}
+    scores = pl.concat([pl.read_parquet(path) for path in workshop.results.glob("scores/*/all.parquet")])
+    lost = rated.filter(pl.col("failure").is_not_null() & (pl.col("player") == "expert"))
+    assert set(scores["failed"]) == {len(lost)} or lost.is_empty()
+    page = (workshop.results / "report/index.html").read_text(encoding="utf-8")
+    assert "no JSON" in page and "HTTP 429" in page
+    assert "Nothing to be done" in workshop.run("report")
