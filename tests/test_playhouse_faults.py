@@ -267,6 +267,14 @@ def test_help_names_every_fault_and_a_mistake_is_one_line() -> None:
     assert wrong.stderr.splitlines()[-1].endswith("error: --faults: reset=7: a share is from 0 to 1")
 
 
+def test_the_page_in_the_docs_has_every_fault_in_the_same_words() -> None:
+    page = (ROOT / "docs/playhouse.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
+    for name, kind in KINDS.items():
+        words = kind.meaning if kind.seconds is None else kind.meaning.split(",")[0]
+        assert rows[name].startswith(words), name
+
+
 # -- before another endpoint ---------------------------------------------------------------------------------------
 
 

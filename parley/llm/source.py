@@ -95,7 +95,7 @@ class Source:
             concurrency=concurrency,
             timeout=timeout,
             patience=LOCAL_PATIENCE,
-            remedy=f"the {first.engine} engine has ended; see {self._engine.log}",
+            remedy=f"the {first.engine} engine has ended or hangs; see {self._engine.log}",
             shape=self._engine.shape,
             local=True,
         )

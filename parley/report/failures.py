@@ -68,7 +68,7 @@ class Failures:
     total: Played
     reasons: list[Reason]
     other_reasons: int
-    lost: list[tuple[str, int]]  # why episodes and ratings failed
+    lost: list[tuple[int, str, str]]  # how many episodes and ratings failed, and why
 
     @property
     def none(self) -> bool:
@@ -158,14 +158,14 @@ def _reasons(findings: Findings) -> list[Reason]:
     return sorted(rows, key=lambda row: (-row.n, row.kind, row.stage, row.speaker))
 
 
-def _lost(outcomes: pl.DataFrame) -> list[tuple[str, int]]:
-    """(what and why, how many) of episodes and ratings that failed, the most common first."""
-    found: dict[str, int] = {}
+def _lost(outcomes: pl.DataFrame) -> list[tuple[int, str, str]]:
+    """(how many, of what, why) of episodes and ratings that failed, the most common first."""
+    found: dict[tuple[str, str], int] = {}
     judges: dict[tuple[str, str], str] = {}
     for row in outcomes.filter(pl.col("failure").is_not_null()).iter_rows(named=True):
         unplayed = row["failure"].startswith("episode failed")
         if unplayed and judges.setdefault((row["task_set"], row["players"]), row["judge"]) != row["judge"]:
             continue  # another judge has not rated the same episode
-        words = f"{'episode' if unplayed else 'rating'}: {kind_of(row['failure'])}"
-        found[words] = found.get(words, 0) + row["n"]
-    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        key = ("episode" if unplayed else "rating", kind_of(row["failure"]))
+        found[key] = found.get(key, 0) + row["n"]
+    return sorted(((n, *key) for key, n in found.items()), key=lambda row: (-row[0], row[1:]))
