@@ -11,6 +11,7 @@ from typing import Any
 from parley.canonical import digest
 from parley.config import Experiment, Play, check
 from parley.llm.call import Reply
+from parley.llm.taken import Usage
 from parley.records.character import Character
 from parley.records.episode import Episode, Turn
 from parley.records.jsonl import Record
@@ -168,6 +169,7 @@ class Script:
 
     def __init__(self, *answers: Answer, then: Iterable[Answer] = ()) -> None:
         self.sent: list[Sent] = []
+        self.usage = Usage()
         self._answers = iter([*answers])
         self._then = iter(then)
 

@@ -1,15 +1,22 @@
-"""A model server that fails on demand: every request is answered by the next act of a script, then by `say("ok")`."""
+"""Model servers that fail, on a free loopback port: by a script act for act, or by a schedule of the playhouse."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from parley.playhouse import faults
+from parley.playhouse.faults import Act, refuse, reset, send, truncate
+from parley.playhouse.schedule import Schedule, disturb, parse
+from parley.playhouse.server import application
+
+__all__ = ["Act", "Faulty", "faulty", "hang", "playing_up", "refuse", "reset", "say", "send", "served", "truncate"]
+
+hang = faults.hang(30)
 
 
 def say(text: str, finish_reason: str = "stop", delay: float = 0.0, **usage: Any) -> Act:
@@ -33,48 +40,6 @@ def say(text: str, finish_reason: str = "stop", delay: float = 0.0, **usage: Any
     return act
 
 
-def refuse(status: int, message: str = "no", headers: dict[str, str] | None = None, **error: Any) -> Act:
-    """An error in the protocol's form."""
-
-    async def act(request: web.Request) -> web.StreamResponse:
-        body = {"error": {"message": message, "type": "t", "param": None, "code": None, **error}}
-        return web.json_response(body, status=status, headers=headers)
-
-    return act
-
-
-def send(text: str, kind: str = "application/json", status: int = 200) -> Act:
-    """Any bytes at all."""
-
-    async def act(request: web.Request) -> web.StreamResponse:
-        return web.Response(text=text, content_type=kind, status=status)
-
-    return act
-
-
-async def reset(request: web.Request) -> web.StreamResponse:
-    """Close the connection without an answer."""
-    assert request.transport is not None
-    request.transport.abort()
-    return web.Response()
-
-
-async def hang(request: web.Request) -> web.StreamResponse:
-    """Say nothing for a long time."""
-    await asyncio.sleep(30)
-    return web.Response()
-
-
-async def truncate(request: web.Request) -> web.StreamResponse:
-    """Break off in the middle of the answer."""
-    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000"})
-    await response.prepare(request)
-    await response.write(b'{"id": "1", "choices": [')
-    assert request.transport is not None
-    request.transport.abort()
-    return response
-
-
 @dataclass
 class Faulty:
     """The running server and what it saw."""
@@ -85,11 +50,29 @@ class Faulty:
     times: list[float] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
+    looks: int = 0  # at the list of models
 
 
 @asynccontextmanager
-async def faulty(*script: Act, otherwise: Act | None = None) -> AsyncIterator[Faulty]:
-    """Serve on a free loopback port."""
+async def served(app: web.Application) -> AsyncIterator[str]:
+    """Serve on a free loopback port; the address up to and with `/v1`."""
+    runner = web.AppRunner(app, shutdown_timeout=0.05)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}/v1"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def faulty(*script: Act, otherwise: Act | None = None, models: Act | None = None) -> AsyncIterator[Faulty]:
+    """Every chat is answered by the next act of the script, then by `otherwise`, by default `say("ok")`.
+
+    `models` answers whoever asks for the list of models, by default with a list.
+    """
     state, acts = Faulty(), list(script)
 
     async def chat(request: web.Request) -> web.StreamResponse:
@@ -103,15 +86,20 @@ async def faulty(*script: Act, otherwise: Act | None = None) -> AsyncIterator[Fa
         finally:
             state.in_flight -= 1
 
+    async def look(request: web.Request) -> web.StreamResponse:
+        state.looks += 1
+        return await (models or send('{"object": "list", "data": [{"id": "m", "object": "model"}]}'))(request)
+
     app = web.Application()
     app.router.add_post("/v1/chat/completions", chat)
-    runner = web.AppRunner(app, shutdown_timeout=0.05)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    state.url = f"http://{host}:{port}/v1"
-    try:
+    app.router.add_get("/v1/models", look)
+    async with served(app) as state.url:
         yield state
-    finally:
-        await runner.cleanup()
+
+
+@asynccontextmanager
+async def playing_up(shares: str, seed: int = 0) -> AsyncIterator[tuple[str, Schedule]]:
+    """The scripted speakers behind a schedule of faults: their address, and the schedule with what was met so far."""
+    schedule = parse(shares, seed)
+    async with served(disturb(application(), schedule)) as url:
+        yield url, schedule

@@ -14,7 +14,8 @@ import pytest
 from parley.config import Model
 from parley.errors import ParleyError
 from parley.llm.call import CallFailed, Reply, Request
-from parley.llm.endpoint import Endpoint, Patience, api_key
+from parley.llm.endpoint import Endpoint, api_key
+from parley.llm.pulse import Patience
 from tests.faulty import Act, Faulty, faulty, hang, refuse, reset, say, send, truncate
 
 IDENTITY = {"engine": "openai", "name": "m", "temperature": 0.5, "top_p": 1.0, "max_tokens": 64}
@@ -224,17 +225,6 @@ def test_a_dead_endpoint_ends_the_run_soon_and_says_how_to_go_on() -> None:
     told = [str(error) for error in errors if isinstance(error, ParleyError)]
     assert told and all(url in line and "start it" in line and "\n" not in line for line in told)
     assert "no connection" in told[0]
-
-
-def test_one_answer_shows_that_the_endpoint_lives() -> None:
-    async def ask(endpoint: Endpoint) -> int:
-        for _ in range(3):
-            endpoint._unanswered += [0.0] * 20  # refused for ages
-            await endpoint.send(request(), "m")
-        return len(endpoint._unanswered)
-
-    left, _ = meet(ask=ask)
-    assert left == 0
 
 
 # -- room ------------------------------------------------------------------------------------------------------

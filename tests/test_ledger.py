@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from parley.errors import ParleyError
-from parley.llm import ledger as ledger_module
+from parley.llm import keeper
 from parley.llm.call import Request
 from parley.llm.ledger import Ledger
 from parley.llm.usage import usage
@@ -142,17 +142,20 @@ def test_whatever_goes_wrong_those_who_wait_hear_of_it(tmp_path: Path) -> None:
 def test_calls_that_cannot_be_put_at_the_end_are_not_lost_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "GATHER", 60)  # so that `close` must put them
-    (tmp_path / "file").touch()
+    monkeypatch.setattr(keeper, "GATHER", 60)  # so that `close` must put them
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
 
     async def work(ledger: Ledger) -> None:
         waiting = asyncio.create_task(ledger.keep(request(), reply(request())))
         await asyncio.sleep(0)
         waiting.cancel()
 
-    ledger = Ledger(tmp_path / "file" / "0.sqlite")
+    ledger = Ledger(tmp_path / "0.sqlite")
+    monkeypatch.setattr(ledger, "_write", full)
     asyncio.run(work(ledger))
-    with pytest.raises(ParleyError, match="cannot be written"):
+    with pytest.raises(ParleyError, match="the disk is full or fails"):
         ledger.close()
 
 

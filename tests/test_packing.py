@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from parley.llm.blocks import DamagedRow
 from parley.llm.call import Request
 from parley.llm.packing import differences, pack_request, sums, unpack_request
-from parley.records.sample import Message
+from parley.records.message import Message
 from tests.calls import MODEL
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

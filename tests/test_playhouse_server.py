@@ -213,10 +213,10 @@ async def well(url: str) -> bool:
 
 
 @contextmanager
-def started() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`python -m parley.playhouse` on a free port, ready to answer."""
-    port = free_port()
-    command = [sys.executable, "-m", "parley.playhouse", "--port", str(port)]
+def started(*options: str, port: int | None = None) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`python -m parley.playhouse`, by default on a free port, ready to answer."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "parley.playhouse", "--port", str(port), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
         try:
             patience = time.monotonic() + 30

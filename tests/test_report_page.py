@@ -20,7 +20,9 @@ from parley.report.transcripts import transcripts
 from tests.report_sample import make_sample, sample_experiment
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "rect"}
-SECTIONS = ["answer", "scores", "dimensions", "learning", "side-effects", "effort", "transcripts", "provenance"]
+SECTIONS = [
+    *("answer", "scores", "dimensions", "learning", "side-effects", "effort", "failures", "transcripts", "provenance")
+]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parley.llm.call import Reply
 from parley.llm.structured import Answer, Unreadable, ask, schema_of
+from parley.llm.taken import Usage
 from parley.records.message import Message
 
 QUESTION = [Message(role="user", content="What do you do?")]
@@ -34,6 +36,7 @@ class Script:
         self.answers = list(answers)
         self.asked: list[list[Message]] = []
         self.settings: list[tuple[Any, ...]] = []
+        self.usage = Usage()
 
     async def chat(
         self, messages: Sequence[Message], *, schema: Any = None, seed: int | None = None, replicate: int = 0
@@ -189,3 +192,27 @@ def test_the_schema_is_strict_at_every_depth() -> None:
     assert schema["additionalProperties"] is inner["additionalProperties"] is False
     assert list(inner["properties"]) == ["default", "title"]
     assert "default" not in schema["properties"]["many"]
+
+
+# -- what is counted -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "counts", "reasons"),
+    [
+        ([GOOD], (1, 0, 0, 0), {}),
+        ([f"```json\n{GOOD}\n```"], (1, 1, 0, 0), {}),
+        (["I would say hello.", GOOD], (1, 0, 1, 0), {"no JSON": 1}),
+        (["", f"```\n{GOOD}```"], (1, 1, 1, 0), {"empty": 1}),
+        ([("no", "refusal"), "{}"], (1, 0, 1, 1), {"refused by the model": 1, "not of the form asked for": 1}),
+    ],
+)
+def test_what_could_be_read_is_counted(
+    answers: list[str | tuple[str, str]], counts: tuple[int, ...], reasons: dict[str, int]
+) -> None:
+    script = Script(*answers)
+    with suppress(Unreadable):
+        asyncio.run(ask(script, QUESTION, Act, retry=lambda bad, fault: fault, seed=5))
+    found = script.usage.troubles
+    assert (found.answers, found.repaired, found.asked_again, found.unreadable) == counts
+    assert found.reasons == reasons and not script.answers

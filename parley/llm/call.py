@@ -1,5 +1,6 @@
 """A call: one request to a model and its reply. A request's key decides whether it has been paid for already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,12 +10,16 @@ from parley.records.message import Message
 
 
 class CallFailed(Exception):
-    """A call that has no usable answer after all retries. `reason` is one line for the record."""
+    """A call that has no usable answer after all retries. `reason` is one line for the record.
 
-    def __init__(self, key: str, reason: str) -> None:
+    `failures` are the reasons of all its tries, in order.
+    """
+
+    def __init__(self, key: str, reason: str, failures: Sequence[str] = ()) -> None:
         super().__init__(reason)
         self.key = key
         self.reason = reason
+        self.failures = tuple(failures) or (reason,)
 
 
 @dataclass(frozen=True)

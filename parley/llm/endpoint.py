@@ -1,13 +1,16 @@
 """An endpoint: one address that speaks the OpenAI chat protocol, with retries, a limiter and plain reasons."""
 
 import asyncio
+import json
 import os
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
+
+import aiohttp
 
 from parley.canonical import seed_from, whole
 from parley.config import Model
@@ -16,21 +19,11 @@ from parley.llm.call import CallFailed, Reply, Request
 from parley.llm.faults import Fault, classify
 from parley.llm.launch import Shape, response_format
 from parley.llm.limiter import Limiter
-from parley.llm.transport import Transport
+from parley.llm.pulse import PATIENCE, Patience, Pulse
+from parley.llm.transport import Refused, Transport
 
 #: Parts of a request that an endpoint may not know and that can be left out; the answer is checked all the same.
 OPTIONAL = ("seed", "response_format")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to go on after failures, in tries and seconds."""
-
-    tries: int = 6  # of one call
-    first_wait: float = 0.5  # doubled after each try
-    longest_wait: float = 60.0
-    dead_after_tries: int = 8  # refused in a row, by any calls, with no answer in between …
-    dead_after: float = 10.0  # … over at least so many seconds
 
 
 def api_key(model: Model) -> str | None:
@@ -52,7 +45,7 @@ class Endpoint:
         key: str | None = None,
         concurrency: int = 32,
         timeout: float = 120.0,
-        patience: Patience = Patience(),
+        patience: Patience = PATIENCE,
         remedy: str = "start the server, or correct base_url in the config",
         shape: Shape = response_format,
         local: bool = False,
@@ -61,14 +54,13 @@ class Endpoint:
         self._key = key
         self._timeout = timeout
         self._patience = patience
-        self._remedy = remedy
         self._shape = shape
         self._left_out: set[str] = set()
         self._uncounted = False
         self._length_field = "max_tokens"
-        self._unanswered: list[float] = []  # when tries failed to reach the server, since its last answer
         self._transport = Transport(base_url or "https://api.openai.com/v1", key, local)
         self.address = self._transport.base_url
+        self._pulse = Pulse(self.address, patience, self._look, remedy)
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,26 +81,30 @@ class Endpoint:
         endpoint can succeed (no server, wrong key, unknown model, no credit).
         """
         failures: list[str] = []
+        worn, seen = 0.0, self._pulse.signs
         while True:
             async with self.limiter.slot() as number:
+                started = time.monotonic()
                 outcome = await self._try(request, name, extra_body)
                 if isinstance(outcome, Reply):
                     self._note_silence(outcome)
                     self.limiter.succeeded()
-                    self._unanswered.clear()
+                    self._pulse.beat()
                     return replace(outcome, retries=len(failures), failures=tuple(failures))
                 if outcome.crowded:
                     self.limiter.turned_away(number, self._pause(outcome))
-            self._watch(outcome)
             if outcome.hopeless:
                 raise ParleyError(f"endpoint {self.address}: {outcome.reason}")
-            if self._adapt(outcome, request):
-                continue
             if not outcome.passing:
-                raise CallFailed(request.key, outcome.reason)
+                self._pulse.beat(answered=False)
+                if self._adapt(outcome, request):
+                    continue
+                raise CallFailed(request.key, outcome.reason, [*failures, outcome.reason])
             failures.append(outcome.reason)
-            if len(failures) >= self._patience.tries:
-                raise CallFailed(request.key, f"{outcome.reason} ({len(failures)} tries)")
+            worn += outcome.weight
+            if await self._pulse.blames(outcome, started, worn >= self._patience.tries, seen):
+                raise CallFailed(request.key, _told(failures), failures)
+            seen = self._pulse.signs
             await asyncio.sleep(self._wait(request, len(failures)))
 
     async def _try(self, request: Request, name: str, extra_body: Mapping[str, Any] | None) -> Reply | Fault:
@@ -154,20 +150,22 @@ class Endpoint:
                 return True
         return False
 
-    def _watch(self, fault: Fault) -> None:
-        """Give up on an endpoint that nothing reaches, soon and with one line."""
-        if not fault.unreached:
-            self._unanswered.clear()
-            return
-        self._unanswered.append(time.monotonic())
-        lasted = self._unanswered[-1] - self._unanswered[0]
-        if len(self._unanswered) >= self._patience.dead_after_tries and lasted >= self._patience.dead_after:
-            raise ParleyError(
-                f"endpoint {self.address}: {len(self._unanswered)} tries in a row did not reach it ({fault.reason}); "
-                f"{self._remedy}"
-            )
+    async def _look(self) -> bool:
+        """Whether the server is there: it has a list of models, or a word about why it gives none."""
+        try:
+            _, content = await self._transport.send("GET", "models", min(10.0, self._timeout))
+            return isinstance(json.loads(content), dict)
+        except Refused as error:
+            return error.status < 500
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return False
 
     def _pause(self, fault: Fault) -> float:
+        if fault.retry_after > self._patience.longest_pause:
+            raise ParleyError(
+                f"endpoint {self.address}: asks to wait {fault.retry_after / 60:.0f} min ({fault.reason}); "
+                "nothing is lost, run the same command again then"
+            )
         if fault.retry_after > 60:
             self._say(f"asks to wait {fault.retry_after:.0f} s ({fault.reason}); waiting")
         return fault.retry_after
@@ -185,6 +183,12 @@ class Endpoint:
 
     def _say(self, line: str) -> None:
         print(f"endpoint {self.address}: {line}", file=sys.stderr, flush=True)
+
+
+def _told(failures: Sequence[str]) -> str:
+    """All tries of a call in one line, the last one first."""
+    last, others = failures[-1], [reason for reason in dict.fromkeys(failures) if reason != failures[-1]]
+    return f"{last} ({len(failures)} tries{'; before: ' if others else ''}{'; '.join(others)})"
 
 
 def reply_of(key: str, completion: Any, seconds: float) -> Reply:

@@ -20,7 +20,13 @@ class Fault:
     crowded: bool = False  # turned away for lack of room
     unreached: bool = False  # no connection came about
     hopeless: bool = False  # no call to this endpoint can succeed
+    late: bool = False  # no answer in time
     retry_after: float = 0.0  # seconds
+
+    @property
+    def weight(self) -> float:
+        """How many of a call's tries it takes: one that timed out is dear, one that was turned away is cheap."""
+        return 2.0 if self.late else 0.5 if self.status == 429 else 1.0
 
 
 def classify(error: Exception, key: str | None, timeout: float) -> Fault:
@@ -28,7 +34,7 @@ def classify(error: Exception, key: str | None, timeout: float) -> Fault:
     if isinstance(error, Refused):
         return _refused(error, key)
     if isinstance(error, TimeoutError):
-        return Fault(f"no answer within {timeout:g} s", passing=True)
+        return Fault(f"no answer within {timeout:g} s", passing=True, late=True)
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return Fault("this is not an http address; correct base_url in the config", hopeless=True)
     if isinstance(error, aiohttp.ClientError | OSError):

@@ -7,11 +7,12 @@ from typing import Any
 
 from parley.config import Model
 from parley.errors import ParleyError
-from parley.llm.endpoint import Endpoint, Patience, api_key
+from parley.llm.endpoint import Endpoint, api_key
 from parley.llm.engine import Engine
+from parley.llm.pulse import PATIENCE, Patience
 
 #: An engine of ours that does not answer has ended: no use in waiting for it.
-LOCAL_PATIENCE = Patience(first_wait=0.1, dead_after_tries=4, dead_after=0.1)
+LOCAL_PATIENCE = Patience(first_wait=0.1, dead_after_tries=4, dead_after=0.1, dead_after_lapse=0.1)
 
 
 class Source:
@@ -83,7 +84,9 @@ class Source:
         concurrency = max(model.concurrency for model in self._models)
         timeout = max(model.timeout for model in self._models)
         if first.engine == "openai":
-            return Endpoint(first.base_url, key=api_key(first), concurrency=concurrency, timeout=timeout)
+            return Endpoint(
+                first.base_url, key=api_key(first), concurrency=concurrency, timeout=timeout, patience=PATIENCE
+            )
         log = self._logs / f"engine-{first.engine}-{first.name or 'model'}.log" if self._logs else None
         self._engine = Engine(first, self._adapters, cache=self._cache, log=log)
         await self._engine.__aenter__()
@@ -92,7 +95,7 @@ class Source:
             concurrency=concurrency,
             timeout=timeout,
             patience=LOCAL_PATIENCE,
-            remedy=f"the {first.engine} engine has ended; see {self._engine.log}",
+            remedy=f"the {first.engine} engine has ended or hangs; see {self._engine.log}",
             shape=self._engine.shape,
             local=True,
         )

@@ -100,7 +100,7 @@ class Speaker:
         except CallFailed as failure:
             self._ledger.record_failure(failure.key, request, failure.reason)
             self.counts.failed += 1
-            self.usage.failures += 1
+            self.usage.fail(failure)
             raise
         except asyncio.CancelledError:
             paid = set_aside  # the endpoint may charge for it all the same

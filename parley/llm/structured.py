@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from parley.canonical import whole
 from parley.llm.call import Reply
+from parley.llm.taken import Usage
 from parley.records.jsonl import fault as first_fault
 from parley.records.message import Message
 
@@ -21,6 +22,11 @@ FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 
 class Speaks(Protocol):
     """What `ask` needs of a speaker."""
+
+    @property
+    def usage(self) -> Usage:
+        """Where it is counted what could be read."""
+        ...
 
     async def chat(
         self,
@@ -94,15 +100,21 @@ async def ask(
     """
     schema = schema_of(kind)
     conversation = list(messages)
+    troubles = speaker.usage.troubles
+    troubles.answers += 1
     for attempt in (1, 2):
         reply = await speaker.chat(conversation, schema=schema, seed=seed, replicate=replicate)
         value, repaired, fault = _read(reply, kind, check)
         if value is not None:
+            troubles.repaired += repaired
             return Answer(value, reply, attempt, repaired)
+        troubles.count(fault)
+        troubles.asked_again += attempt == 1
         conversation += [
             Message(role="assistant", content=reply.text),
             Message(role="user", content=retry(reply.text, fault)),
         ]
+    troubles.unreadable += 1
     raise Unreadable(fault, reply.key, attempt)
 
 

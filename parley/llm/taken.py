@@ -1,8 +1,10 @@
 """What the calls that a job stands on took."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from parley.llm.call import Reply
+from parley.llm.call import CallFailed, Reply
+from parley.llm.troubles import Troubles
 
 
 @dataclass
@@ -16,6 +18,7 @@ class Usage:
     seconds: float = 0.0
     retries: int = 0
     failures: int = 0
+    troubles: Troubles = field(default_factory=Troubles)
 
     def add(self, reply: Reply) -> None:
         """Count one reply."""
@@ -25,7 +28,14 @@ class Usage:
         self.cached_tokens += reply.cached_tokens
         self.seconds += reply.seconds
         self.retries += reply.retries
+        self.troubles.retried += reply.retries > 0
+        self.troubles.tried(reply.failures)
 
-    def as_dict(self) -> dict[str, float]:
+    def fail(self, failure: CallFailed) -> None:
+        """Count a call that was given up."""
+        self.failures += 1
+        self.troubles.tried(failure.failures)
+
+    def as_dict(self) -> dict[str, Any]:
         """The sums, seconds to the hundredth."""
         return {**asdict(self), "seconds": round(self.seconds, 2)}

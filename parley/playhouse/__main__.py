@@ -1,22 +1,53 @@
-"""`python -m parley.playhouse --port 8300`: serve the scripted speakers on loopback until stopped."""
+"""`python -m parley.playhouse --port 8300`: serve the scripted speakers on loopback until stopped.
+
+With --faults the server fails as real endpoints do, for tests and trials; with --upstream it stands before another
+endpoint instead of the scripted speakers.
+"""
 
 import argparse
 import sys
 
 from aiohttp import web
 
+from parley.playhouse import upstream
+from parley.playhouse.faults import KINDS
+from parley.playhouse.schedule import disturb, parse
 from parley.playhouse.server import application
+
+
+def _arguments() -> argparse.ArgumentParser:
+    rows = [("429, 500, …", "refused with this HTTP status; with SECONDS, and `Retry-After: SECONDS`")]
+    rows += [(name, kind.meaning) for name, kind in KINDS.items()]
+    faults = "\n".join(f"  {name:<12} {meaning}" for name, meaning in rows)
+    parser = argparse.ArgumentParser(
+        prog="python -m parley.playhouse",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"faults:\n{faults}\n\nGET /faults tells how many requests have met each.",
+    )
+    parser.add_argument("--port", type=int, default=8300)
+    parser.add_argument("--host", default="127.0.0.1", help="loopback unless told otherwise")
+    parser.add_argument("--faults", default="", metavar="NAME=SHARE[:SECONDS],…", help="such as 429=0.2,bad_json=0.1")
+    parser.add_argument("--seed", type=int, default=0, help="which of the requests meet a fault")
+    parser.add_argument("--upstream", metavar="URL", help="an endpoint to stand before, up to and with its /v1")
+    return parser
 
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=8300)
-    parser.add_argument("--host", default="127.0.0.1", help="loopback unless told otherwise")
+    parser = _arguments()
     options = parser.parse_args()
+    try:
+        schedule = parse(options.faults, options.seed)
+    except ValueError as error:
+        parser.error(f"--faults: {error}")
+    app = upstream.application(options.upstream) if options.upstream else application()
+    if schedule.chances:
+        disturb(app, schedule)
     print(f"playhouse at http://{options.host}:{options.port}/v1", flush=True)
     try:
-        web.run_app(application(), host=options.host, port=options.port, print=None, access_log=None)
+        # Requests that hang are not waited for at the end.
+        web.run_app(app, host=options.host, port=options.port, print=None, access_log=None, shutdown_timeout=1)
     except OSError as error:
         sys.exit(f"error: cannot listen on {options.host}:{options.port} ({error.strerror}); give another --port")
 

@@ -28,6 +28,28 @@ USAGE: dict[str, pl.DataType] = {
     "retries": pl.Int64(),
     "failures": pl.Int64(),
 }
+#: What is counted of a speaker's calls and answers in a job, and one row a job and speaker.
+COUNTS = ["calls", "failures", "retried", "answers", "repaired", "asked_again", "unreadable"]
+TROUBLES: dict[str, pl.DataType] = {
+    "stage": pl.String(),
+    "speaker": pl.String(),
+    **{name: pl.Int64() for name in COUNTS},
+}
+#: One row a job, speaker and kind of reason: why tries failed and answers could not be used.
+REASONS: dict[str, pl.DataType] = {
+    "stage": pl.String(),
+    "speaker": pl.String(),
+    "kind": pl.String(),
+    "n": pl.Int64(),
+}
+#: How many episodes ended in a failure, of themselves or of their rating; `failure` is null for those that did not.
+OUTCOMES: dict[str, pl.DataType] = {
+    "task_set": pl.String(),
+    "players": pl.String(),
+    "judge": pl.String(),
+    "failure": pl.String(),
+    "n": pl.Int64(),
+}
 #: One row a job: wall seconds and the most memory in MiB.
 TIMINGS: dict[str, pl.DataType] = {"stage": pl.String(), "seconds": pl.Float64(), "max_rss": pl.Float64()}
 
@@ -52,6 +74,9 @@ class Findings:
     safety: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=safety.SUMMARY))
     usage: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=USAGE))
     timings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TIMINGS))
+    troubles: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TROUBLES))
+    reasons: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REASONS))
+    outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOMES))
     gaps: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property

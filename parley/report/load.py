@@ -16,7 +16,7 @@ from parley.records import score
 from parley.records.character import read_characters
 from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import read_tasks
-from parley.report.findings import TIMINGS, USAGE, Findings, layout_of
+from parley.report.findings import COUNTS, OUTCOMES, REASONS, TIMINGS, TROUBLES, USAGE, Findings, layout_of
 from parley.report.shelf import Shelf
 
 __all__ = ["Findings", "load"]
@@ -29,6 +29,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
     """
     layout, gaps = layout_of(root, experiment), dict[str, list[str]]()
     shelf = Shelf(root, gaps)
+    used = sorted((root / "usage").rglob("*.json"))
     trained = layout.trained_policies()
     return Findings(
         root=root,
@@ -49,8 +50,11 @@ def load(root: Path, experiment: Experiment) -> Findings:
         training=shelf.each("training", {name: f"{layout.policy(name)}/training_log.jsonl" for name in trained}, _log),
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
         safety=_concat(shelf.all_of("safety", _side(layout, "safety"), _safety), safety.SUMMARY),
-        usage=_concat(shelf.all_of("effort", sorted((root / "usage").rglob("*.json")), _usage), USAGE),
+        usage=_concat(shelf.all_of("effort", used, _usage), USAGE),
         timings=_concat(list(_timings(shelf)), TIMINGS),
+        troubles=_concat(shelf.all_of("effort", used, _troubles), TROUBLES),
+        reasons=_concat(shelf.all_of("effort", used, _reasons), REASONS),
+        outcomes=_concat(list(_outcomes(shelf, layout)), OUTCOMES),
         gaps=gaps,
     )
 
@@ -140,6 +144,41 @@ def _usage(path: Path) -> pl.DataFrame:
     found = _json(path)
     rows = [{"stage": found["stage"], "speaker": name, **sums} for name, sums in found["speakers"].items()]
     return pl.DataFrame(rows, schema=USAGE)
+
+
+def _troubles(path: Path) -> pl.DataFrame:
+    found = _json(path)
+    rows = [
+        {"stage": found["stage"], "speaker": name, **dict.fromkeys(COUNTS, 0), **sums, **sums.get("troubles", {})}
+        for name, sums in found["speakers"].items()
+    ]
+    return pl.DataFrame(rows, schema=TROUBLES)
+
+
+def _reasons(path: Path) -> pl.DataFrame:
+    found = _json(path)
+    rows = [
+        (found["stage"], name, kind, number)
+        for name, sums in found["speakers"].items()
+        for kind, number in sums.get("troubles", {}).get("reasons", {}).items()
+    ]
+    return pl.DataFrame(rows, schema=REASONS, orient="row")
+
+
+def _outcomes(shelf: Shelf, layout: Layout) -> Iterator[pl.DataFrame]:
+    """How the episodes of each play ended: with a rating, or why not."""
+    for task_set, players, judge in layout.plays():
+        for path in layout.ratings(task_set, players, judge):
+            if (frame := shelf.take("failures", path, _failures)) is not None:
+                named = {"task_set": task_set, "players": "+".join(players), "judge": judge}
+                yield frame.select(**{name: pl.lit(value) for name, value in named.items()}, failure="failure", n="n")
+
+
+def _failures(path: Path) -> pl.DataFrame:
+    """Episodes by failure; both seats of an episode have the same."""
+    first = pl.read_parquet(path, columns=["seat", "failure"]).filter(pl.col("seat") == 0)
+    counted: pl.DataFrame = first.group_by("failure", maintain_order=True).agg(n=pl.len().cast(pl.Int64))
+    return counted
 
 
 def _timings(shelf: Shelf) -> Iterator[pl.DataFrame]:

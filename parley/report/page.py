@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from parley.config import Experiment
 from parley.report import effort, parts, tables, words
 from parley.report.answer import answer, headline
+from parley.report.failures import failures
 from parley.report.figures import figures
 from parley.report.findings import Findings
 from parley.report.palette import stylesheet, variable
@@ -49,6 +50,7 @@ def render(findings: Findings, provenance: Provenance) -> str:
         efforts=efforts,
         spent=effort.spent(efforts),
         jobs=effort.jobs(findings),
+        failures=failures(findings),
         transcripts=transcripts(findings, found),
         parts=parts.parts_played(findings),
         simulated=parts.simulated(findings),
