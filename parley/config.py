@@ -33,11 +33,28 @@ class Price(Section):
     currency: str = "USD"
 
 
+class Batch(Section):
+    """How a model's calls go through its endpoint's Batch API: half the price, an answer within hours.
+
+    Only where each call stands alone: writing tasks and rating. Playing, turn by turn, stays live.
+    """
+
+    poll: float = Field(default=60, gt=0, description="seconds between two looks at a batch")
+    hours: float = Field(default=24, gt=0, le=24, description="longest wait; what has no answer then is sent live")
+    fewest: int = Field(default=8, ge=1, description="fewer calls than these are sent live")
+
+
+def _switched(value: Any) -> Any:
+    if not isinstance(value, bool | dict | Batch | None):
+        raise ValueError("give `true`, `false` or {poll: …, hours: …, fewest: …}")
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
 class Model(Section):
     """Something that can speak, reached over the OpenAI chat protocol.
 
     What the model is (engine, name, path, revision, sampling) is part of every call's identity. How it is reached
-    (base_url, api_key_env, concurrency, price) is not: moving a server makes nothing stale.
+    (base_url, api_key_env, concurrency, batch, price) is not: moving a server makes nothing stale.
     """
 
     engine: Literal["openai", "llamacpp", "vllm", "playhouse"]
@@ -51,6 +68,9 @@ class Model(Section):
     api_key_env: str | None = Field(default=None, description="name of the environment variable that holds the key")
     concurrency: int = Field(default=32, ge=1, description="most calls in flight per job; adapts downwards")
     timeout: float = Field(default=120.0, gt=0, description="seconds to wait for one answer")
+    batch: Annotated[Batch | None, BeforeValidator(_switched, json_schema_input_type=Batch | bool | None)] = Field(
+        default=None, description="`true`: tasks and ratings go through the Batch API (openai)"
+    )
     price: Price | Literal["free"] | None = Field(default=None, description="a remote model needs one, or `free`")
 
     @model_validator(mode="after")
@@ -60,6 +80,8 @@ class Model(Section):
                 raise ValueError("an openai model needs `name`: the model's name at its endpoint")
             if self.price is None:
                 raise ValueError("price is missing; give `price: {input: …, output: …}` per million tokens or `free`")
+        elif self.batch is not None:
+            raise ValueError("batch is for `engine: openai`, whose endpoint has a Batch API; delete it")
         if self.engine in ("llamacpp", "vllm") and not self.path:
             raise ValueError(f"a {self.engine} model needs `path`: the folder of its checkpoint")
         if self.engine == "playhouse" and not self.name:

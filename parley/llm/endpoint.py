@@ -15,7 +15,7 @@ from parley.canonical import seed_from
 from parley.config import Model
 from parley.errors import ParleyError
 from parley.llm.call import CallFailed, Reply, Request
-from parley.llm.faults import Fault, classify
+from parley.llm.faults import Fault, classify, redact
 from parley.llm.launch import Shape, response_format
 from parley.llm.limiter import Limiter
 
@@ -91,6 +91,19 @@ class Endpoint:
         """Close the connections."""
         await self._client.close()
 
+    @property
+    def client(self) -> openai.AsyncOpenAI:
+        """The client behind this endpoint, for what is no chat."""
+        return self._client
+
+    def fault_of(self, error: Exception) -> Fault:
+        """What is wrong, by an exception of the client. One that is not about a request is raised again."""
+        return classify(error, self._key, self._timeout)
+
+    def plain(self, text: str) -> str:
+        """`text` as one line of at most 300 characters, without the key."""
+        return redact(" ".join(text.split()), self._key)[:300]
+
     async def send(self, request: Request, name: str, extra_body: Mapping[str, Any] | None = None) -> Reply:
         """Ask the model called `name` here. Sampling is what `request.model` says.
 
@@ -124,12 +137,16 @@ class Endpoint:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):
-                completion = await self._client.chat.completions.create(**self._body(request, name, extra_body))
-            return _reply(request.key, completion, time.perf_counter() - started)
+                body = self.body(request, name, extra_body)
+                # Everything beyond the two required fields travels as it is, whether the client knows it or not.
+                model, messages = body.pop("model"), body.pop("messages")
+                completion = await self._client.chat.completions.create(model=model, messages=messages, extra_body=body)
+            return reply_of(request.key, completion, time.perf_counter() - started)
         except Exception as error:
-            return classify(error, self._key, self._timeout)
+            return self.fault_of(error)
 
-    def _body(self, request: Request, name: str, extra_body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def body(self, request: Request, name: str, extra_body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON that asks the model called `name` here, in the dialect that the endpoint is known to speak."""
         body: dict[str, Any] = {
             "model": name,
             "messages": list(request.messages),
@@ -145,8 +162,7 @@ class Endpoint:
         body |= extra_body or {}
         for part in self._left_out:
             body.pop(part, None)
-        # Everything beyond the two required fields travels as it is, whether the client knows it or not.
-        return {"model": body.pop("model"), "messages": body.pop("messages"), "extra_body": body}
+        return body
 
     def _adapt(self, fault: Fault, request: Request) -> bool:
         """Speak the endpoint's dialect from now on, if its refusal says which part of the request it does not know."""
@@ -155,7 +171,7 @@ class Endpoint:
         if self._length_field == "max_tokens" and "max_completion_tokens" in fault.reason:
             self._length_field = "max_completion_tokens"
             return True
-        sent = self._body(request, "", None)["extra_body"]
+        sent = self.body(request, "")
         for part in OPTIONAL:
             if part in sent and part in fault.reason:
                 self._left_out.add(part)
@@ -196,7 +212,7 @@ class Endpoint:
         print(f"endpoint {self.address}: {line}", file=sys.stderr, flush=True)
 
 
-def _reply(key: str, completion: Any, seconds: float) -> Reply:
+def reply_of(key: str, completion: Any, seconds: float) -> Reply:
     """The reply in a completion. Raises `ValueError` for an answer that is not one: the client does not check it."""
     try:
         choice, usage = completion.choices[0], completion.usage
