@@ -30,6 +30,8 @@ class Price(Section):
     input: float = Field(ge=0, description="per million prompt tokens")
     output: float = Field(ge=0, description="per million completion tokens")
     cached_input: float | None = Field(default=None, ge=0, description="per million prompt tokens read from a cache")
+    batch_input: float | None = Field(default=None, ge=0, description="per million prompt tokens sent in a batch")
+    batch_output: float | None = Field(default=None, ge=0, description="per million completion tokens of a batch")
     currency: str = "USD"
 
 

@@ -33,6 +33,22 @@ def test_cached_tokens_cost_as_others_unless_they_have_a_price() -> None:
     assert cost(model(), 1000, 400, 0) == pytest.approx(0.01)
 
 
+BATCH = {"input": 10, "output": 30, "cached_input": 7, "batch_input": 5, "batch_output": 15}
+
+
+def test_a_batch_has_prices_of_its_own() -> None:
+    assert cost(model(BATCH), 1000, 0, 200, batch=True) == pytest.approx((1000 * 5 + 200 * 15) / 1e6)
+    assert cost(model(BATCH), 1000, 0, 200) == pytest.approx((1000 * 10 + 200 * 30) / 1e6)
+
+
+def test_a_batch_without_prices_of_its_own_costs_what_live_calls_cost() -> None:
+    assert cost(model(), 1000, 0, 200, batch=True) == cost(model(), 1000, 0, 200)
+
+
+def test_what_is_cached_never_costs_more_than_what_is_fresh() -> None:
+    assert cost(model(BATCH), 1000, 1000, 0, batch=True) == pytest.approx(1000 * 5 / 1e6)
+
+
 def test_free_is_nothing_and_no_price_is_unknown() -> None:
     assert cost(model("free"), 1000, 0, 1000) == 0.0
     assert cost(Model(engine="playhouse", name="judge"), 1000, 0, 1000) is None
