@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from parley.config import Experiment, load
+from parley.llm.batch_api import MOST_LINES
 from parley.llm.ledger import Ledger
 from parley.llm.speaker import Speaker, speakers, summary
 from parley.progress import Journal
 from parley.records.jsonl import write_text
+
+#: The stages whose calls stand alone: a Batch API may answer them.
+SINGLE_CALLS = ("tasks", "ratings")
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,22 @@ class Stage:
         """Speakers by name; at the end the calls are summed up in the log and in the usage file."""
         folders = {policy: Path(folder) for policy, _, folder in (entry.partition("=") for entry in adapters)}
         with Ledger(self.ledger, stage_root=stage_root(self.ledger, self.name)) as ledger:
-            async with speakers(self.experiment, names, ledger, folders, self.logs) as found:
+            async with speakers(
+                self.experiment, names, ledger, folders, self.logs, batches=self.batches, say=self._aloud
+            ) as found:
                 yield found
                 self.journal.line(summary(found))
                 write_text(self.usage, json.dumps(self._taken(found), indent=1, sort_keys=True) + "\n")
+
+    @property
+    def batches(self) -> Path | None:
+        """The folder where the jobs of a stage of single calls remember their batches."""
+        if self.name not in SINGLE_CALLS:
+            return None
+        return (stage_root(self.ledger, self.name) or self.ledger.parent) / ".batches"
+
+    def _aloud(self, line: str) -> None:
+        self.journal.line(line, aloud=True)
 
     def _taken(self, found: Mapping[str, Speaker]) -> dict[str, Any]:
         """What the calls took, by speaker. The same after a replay, so that it makes nothing stale."""
@@ -63,8 +79,13 @@ def stage_root(ledger: Path, stage: str) -> Path | None:
 
 
 def in_flight(experiment: Experiment, names: Iterable[str]) -> int:
-    """How many episodes or ratings a job works on at once: as many as the widest of its models takes."""
+    """How many episodes a job works on at once: as many as the widest of its models takes."""
     return max(experiment.model_of(name).concurrency for name in names)
+
+
+def asked_at_once(experiment: Experiment, name: str) -> int:
+    """How many single calls a job has open at once: what a model takes, or what goes into one batch."""
+    return MOST_LINES if experiment.model_of(name).batch else in_flight(experiment, [name])
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

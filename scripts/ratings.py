@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
-from parley.job import Stage, in_flight, run
+from parley.job import Stage, asked_at_once, run
 from parley.progress import Journal, Progress
 from parley.records.character import read_characters
 from parley.records.episode import Episode
@@ -26,7 +26,7 @@ async def rate(options: Namespace, journal: Journal) -> None:
     characters = read_characters(experiment.world.characters)
     episodes = read_jsonl(options.episodes, Episode)
     progress = Progress(journal, f"ratings {options.episodes.parent.name} {options.episodes.stem}", len(episodes))
-    limit = asyncio.Semaphore(in_flight(experiment, [options.judge]))
+    limit = asyncio.Semaphore(asked_at_once(experiment, options.judge))
     async with stage.speakers([options.judge]) as speakers:
 
         async def one(episode: Episode) -> list[Rating]:

@@ -113,6 +113,8 @@ class BatchMemory:
             finally:
                 os.close(folder)
         except OSError as error:
-            raise ParleyError(f"{path}: cannot be written ({error}); mend that and run again, nothing is lost") from error
+            raise ParleyError(
+                f"{path}: cannot be written ({error}); mend that and run again, nothing is lost"
+            ) from error
         finally:
             part.unlink(missing_ok=True)

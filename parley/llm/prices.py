@@ -38,10 +38,10 @@ def _first(preferred: float | None, otherwise: float) -> float:
     return otherwise if preferred is None else preferred
 
 
-def most(model: Model, request: Request) -> float:
+def most(model: Model, request: Request, *, batch: bool = False) -> float:
     """The most that a call may cost: every character of its prompt counted generously, an answer of full length."""
     characters = sum(len(message["content"]) for message in request.messages)
-    return cost(model, int(characters / CHARACTERS_PER_TOKEN), 0, model.max_tokens) or 0.0
+    return cost(model, int(characters / CHARACTERS_PER_TOKEN), 0, model.max_tokens, batch=batch) or 0.0
 
 
 class Purse:
@@ -77,7 +77,7 @@ class Purse:
             self._spent += sum(float(line) for line in whole.split())
         return self._spent
 
-    async def set_aside(self, model: Model, request: Request) -> float:
+    async def set_aside(self, model: Model, request: Request, *, batch: bool = False) -> float:
         """Reserve the most that the call may cost; gives the amount, which `settle` wants back.
 
         Waits for calls in flight if what they do not need may be enough. Raises `ParleyError` if the budget would be
@@ -90,7 +90,7 @@ class Purse:
                 f"budget is in {self._budget.currency}, but {model.name} is priced in {model.price.currency}; "
                 "give both in one currency"
             )
-        amount = most(model, request)
+        amount = most(model, request, batch=batch)
         while (spent := self.spent) + amount > self._budget.amount:
             if not self._reserved:
                 raise ParleyError(

@@ -1,0 +1,170 @@
+"""An endpoint's Batch API: hand a file of requests in, look at the batch, collect its answers."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import openai
+from openai.types import Batch
+from openai.types.chat import ChatCompletion
+
+from parley.errors import ParleyError
+from parley.llm.batch_memory import Handed
+from parley.llm.call import Reply
+from parley.llm.endpoint import Endpoint, reply_of
+
+ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+#: What the API takes in one file (https://platform.openai.com/docs/guides/batch), a little below.
+MOST_LINES, MOST_BYTES = 50_000, 190_000_000
+ENDED = ("completed", "expired", "cancelled", "failed")
+TIMEOUT = 600.0  # seconds for a file of that size
+TRIES = 5
+#: Clocks of ours and theirs may differ by so many seconds.
+SKEW = 3600.0
+
+
+class NotNow(Exception):
+    """A request to the API failed in a way that may have passed at the next try."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A batch as the endpoint shows it."""
+
+    status: str
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    files: tuple[str, ...] = ()  # of answers and errors
+    faults: tuple[tuple[str, str], ...] = ()  # (code, message): why its validation failed
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing more will be answered."""
+        return self.status in ENDED
+
+
+def line_of(key: str, body: dict[str, Any]) -> bytes:
+    """A request as a line of a batch's file: its key comes back with its answer."""
+    line = {"custom_id": key, "method": "POST", "url": ENDPOINT, "body": body}
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+class BatchApi:
+    """The batches of one endpoint. What may pass is tried again a few times, then `NotNow`; the rest is `ParleyError`."""
+
+    def __init__(self, endpoint: Endpoint, first_wait: float = 1.0) -> None:
+        self.address = endpoint.address
+        self._endpoint = endpoint
+        self._client = endpoint.client.with_options(max_retries=TRIES, timeout=TIMEOUT)
+        self._first_wait = first_wait
+
+    async def hand_in(self, batch: Handed, lines: Iterable[bytes]) -> str:
+        """Upload the lines and start the batch; gives the endpoint's id for it. It is never started twice."""
+        with self._told():
+            file = await self._client.files.create(file=("parley.jsonl", b"".join(lines)), purpose="batch")
+        for failed in range(1, TRIES + 1):
+            try:
+                return await self._start(batch, file.id)
+            except NotNow:
+                # It may have come about all the same.
+                if (found := await self.find(batch)) is not None:
+                    return found
+                if failed == TRIES:
+                    raise
+                await asyncio.sleep(self._first_wait * 2.0 ** (failed - 1))
+        raise AssertionError
+
+    async def _start(self, batch: Handed, file: str) -> str:
+        with self._told():
+            started = await self._client.with_options(max_retries=0).batches.create(
+                input_file_id=file,
+                endpoint=ENDPOINT,
+                completion_window="24h",
+                metadata={"parley": batch.name},
+            )
+        return started.id
+
+    async def find(self, batch: Handed) -> str | None:
+        """The id of a batch that was perhaps started, by its name; None if it was not."""
+        with self._told():
+            async for other in self._client.batches.list(limit=100):  # newest first
+                if (other.metadata or {}).get("parley") == batch.name:
+                    return other.id
+                if other.created_at < batch.created - SKEW:
+                    break
+        return None
+
+    async def look(self, batch_id: str) -> View | None:
+        """How far a batch is; None if the endpoint does not know it."""
+        with self._told():
+            try:
+                return _view(await self._client.batches.retrieve(batch_id))
+            except openai.NotFoundError:
+                return None
+
+    async def cancel(self, batch_id: str) -> None:
+        """Ask for a batch to end early; what it has answered can be collected then."""
+        with self._told():
+            try:
+                await self._client.batches.cancel(batch_id)
+            except (openai.ConflictError, openai.BadRequestError):
+                return  # it has ended by itself
+
+    async def collect(self, view: View) -> dict[str, Reply | str]:
+        """By key the reply, or the reason why there is none. A key that the endpoint left out is left out here."""
+        found: dict[str, Reply | str] = {}
+        for file in view.files:
+            with self._told():
+                content = (await self._client.files.content(file)).content
+            for text in content.split(b"\n"):
+                if text.strip():
+                    key, outcome = self._outcome(text)
+                    # An answer is an answer, whatever else is said of it.
+                    found[key] = outcome if key not in found or isinstance(outcome, Reply) else found[key]
+        return found
+
+    def _outcome(self, text: bytes) -> tuple[str, Reply | str]:
+        """(key, reply or reason) of a line."""
+        key = ""
+        try:
+            line = json.loads(text)
+            key, response, error = str(line["custom_id"]), line.get("response"), line.get("error")
+            if response is None:
+                return key, self._endpoint.plain(f"{error['code']}: {error['message']}")
+            status, body = response["status_code"], response["body"]
+            if status != 200:
+                message = body.get("error", {}).get("message", "no reason given")
+                return key, self._endpoint.plain(f"HTTP {status}: {message}")
+            # What a batch took is no measure of a call.
+            return key, reply_of(key, ChatCompletion.construct(**body), seconds=0.0)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return key, self._endpoint.plain(f"unreadable answer: {error}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (openai.OpenAIError, TimeoutError, ValueError) as error:
+            fault = self._endpoint.fault_of(error)
+            if fault.passing and not fault.hopeless:
+                raise NotNow(fault.reason) from None
+            raise ParleyError(
+                f"endpoint {self.address}: {fault.reason} (Batch API); if it has none, delete `batch` in the config"
+            ) from None
+
+
+def _view(batch: Batch) -> View:
+    counts = batch.request_counts
+    errors = (batch.errors.data if batch.errors else None) or []
+    return View(
+        status=batch.status,
+        total=counts.total if counts else 0,
+        completed=counts.completed if counts else 0,
+        failed=counts.failed if counts else 0,
+        files=tuple(file for file in (batch.output_file_id, batch.error_file_id) if file),
+        faults=tuple((error.code or "", error.message or "") for error in errors),
+    )
