@@ -55,6 +55,21 @@ def gpus_for(players):
     return int(any(experiment.model_of(name).engine == "vllm" for name in players))
 
 
+def waits(name):
+    """1 if a job that asks this model mostly waits for a batch, 0 if its calls are live."""
+    return int(name is not None and experiment.model_of(name).batch is not None)
+
+
+def minutes(name, live):
+    """The most minutes that a job may take: `live`, and the longest wait for a batch."""
+    return live + (int(experiment.model_of(name).batch.hours * 60) if waits(name) else 0)
+
+
+def writer_of(wildcards):
+    """The model that writes a task set."""
+    return experiment.task_sets[wildcards.task_set].writer
+
+
 def hold_results():
     """Keep a second run off the same results, in one clear line."""
     try:
