@@ -25,3 +25,12 @@ def file_digest(path: str | Path) -> str:
 def seed_from(*parts: Any) -> int:
     """A 31-bit seed that depends on all `parts` and on nothing else (not on PYTHONHASHSEED)."""
     return int(digest(parts, 8), 16) & 0x7FFFFFFF
+
+
+def whole(text: str) -> str:
+    """`text` with half characters (of a surrogate pair) replaced: they could not be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
-import openai
-
-from parley.canonical import seed_from
+from parley.canonical import seed_from, whole
 from parley.config import Model
 from parley.errors import ParleyError
 from parley.llm.call import CallFailed, Reply, Request
-from parley.llm.faults import Fault, classify, redact
+from parley.llm.faults import Fault, classify
 from parley.llm.launch import Shape, response_format
 from parley.llm.limiter import Limiter
+from parley.llm.transport import Transport
 
 #: Parts of a request that an endpoint may not know and that can be left out; the answer is checked all the same.
 OPTIONAL = ("seed", "response_format")
@@ -68,16 +67,8 @@ class Endpoint:
         self._uncounted = False
         self._length_field = "max_tokens"
         self._unanswered: list[float] = []  # when tries failed to reach the server, since its last answer
-        self._client = openai.AsyncOpenAI(
-            # The client insists on a key and would else take OPENAI_API_KEY to whatever address this is.
-            api_key=key or "none",
-            base_url=base_url or "https://api.openai.com/v1",
-            max_retries=0,
-            timeout=timeout,
-            # A server on this machine is never asked for through a proxy.
-            http_client=openai.DefaultAioHttpClient(trust_env=not local),
-        )
-        self.address = str(self._client.base_url)
+        self._transport = Transport(base_url or "https://api.openai.com/v1", key, local)
+        self.address = self._transport.base_url
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,20 +80,7 @@ class Endpoint:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
-
-    @property
-    def client(self) -> openai.AsyncOpenAI:
-        """The client behind this endpoint, for what is no chat."""
-        return self._client
-
-    def fault_of(self, error: Exception) -> Fault:
-        """What is wrong, by an exception of the client. One that is not about a request is raised again."""
-        return classify(error, self._key, self._timeout)
-
-    def plain(self, text: str) -> str:
-        """`text` as one line of at most 300 characters, without the key."""
-        return redact(" ".join(text.split()), self._key)[:300]
+        await self._transport.close()
 
     async def send(self, request: Request, name: str, extra_body: Mapping[str, Any] | None = None) -> Reply:
         """Ask the model called `name` here. Sampling is what `request.model` says.
@@ -136,14 +114,11 @@ class Endpoint:
     async def _try(self, request: Request, name: str, extra_body: Mapping[str, Any] | None) -> Reply | Fault:
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._timeout):
-                body = self.body(request, name, extra_body)
-                # Everything beyond the two required fields travels as it is, whether the client knows it or not.
-                model, messages = body.pop("model"), body.pop("messages")
-                completion = await self._client.chat.completions.create(model=model, messages=messages, extra_body=body)
+            body = self.body(request, name, extra_body)
+            completion = await self._transport.post("chat/completions", body, self._timeout)
             return reply_of(request.key, completion, time.perf_counter() - started)
         except Exception as error:
-            return self.fault_of(error)
+            return classify(error, self._key, self._timeout)
 
     def body(self, request: Request, name: str, extra_body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON that asks the model called `name` here, in the dialect that the endpoint is known to speak."""
@@ -213,20 +188,20 @@ class Endpoint:
 
 
 def reply_of(key: str, completion: Any, seconds: float) -> Reply:
-    """The reply in a completion. Raises `ValueError` for an answer that is not one: the client does not check it."""
+    """The reply in a completion (its JSON). Raises `ValueError` for an answer that is not one."""
     try:
-        choice, usage = completion.choices[0], completion.usage
-        refusal, content = choice.message.refusal, choice.message.content or ""
-        details = usage.prompt_tokens_details if usage else None
+        choice, usage = completion["choices"][0], completion.get("usage") or {}
+        message = choice["message"]
+        refusal, content = message.get("refusal"), message.get("content") or ""
+        details = usage.get("prompt_tokens_details") or {}
         return Reply(
             key=key,
-            # A cut character (half a surrogate pair) could not be written as UTF-8 later.
-            text=(refusal or content).encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
-            finish_reason="refusal" if refusal else str(choice.finish_reason),
-            prompt_tokens=int(usage.prompt_tokens) if usage else 0,
-            completion_tokens=int(usage.completion_tokens) if usage else 0,
-            cached_tokens=int(details.cached_tokens or 0) if details else 0,
+            text=whole(refusal or content),
+            finish_reason="refusal" if refusal else str(choice.get("finish_reason")),
+            prompt_tokens=int(usage["prompt_tokens"]) if usage else 0,
+            completion_tokens=int(usage["completion_tokens"]) if usage else 0,
+            cached_tokens=int(details.get("cached_tokens") or 0),
             seconds=seconds,
         )
-    except (AttributeError, IndexError, TypeError):
+    except (AttributeError, LookupError, TypeError):
         raise ValueError("the answer is not a chat completion") from None

@@ -1,12 +1,13 @@
 """What went wrong with one try of a call, and what that means for the next."""
 
-import asyncio
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
-import openai
+import aiohttp
+
+from parley.llm.transport import Refused
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,15 @@ class Fault:
 
 def classify(error: Exception, key: str | None, timeout: float) -> Fault:
     """The fault behind an exception of the client. An exception that is not about the call is raised again."""
-    if isinstance(error, openai.APIStatusError):
+    if isinstance(error, Refused):
         return _refused(error, key)
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         return Fault(f"no answer within {timeout:g} s", passing=True)
-    if isinstance(error, openai.APIConnectionError):
-        return _broken(error, timeout)
-    if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | ValueError):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return Fault("this is not an http address; correct base_url in the config", hopeless=True)
+    if isinstance(error, aiohttp.ClientError | OSError):
+        return _broken(error)
+    if isinstance(error, ValueError):
         return Fault(redact(f"unreadable answer: {_line(str(error))}", key), passing=True)
     raise error
 
@@ -40,9 +43,9 @@ def redact(text: str, key: str | None) -> str:
     return text.replace(key, "***") if key else text
 
 
-def _refused(error: openai.APIStatusError, key: str | None) -> Fault:
-    status = error.status_code
-    code = getattr(error, "code", None) or ""
+def _refused(error: Refused, key: str | None) -> Fault:
+    status = error.status
+    code = _inner(error.body).get("code")
     reason = redact(f"HTTP {status}: {_message(error)}", key)
     return Fault(
         reason=reason,
@@ -54,14 +57,19 @@ def _refused(error: openai.APIStatusError, key: str | None) -> Fault:
     )
 
 
-def _message(error: openai.APIStatusError) -> str:
+def _message(error: Refused) -> str:
     """The server's own words, in one line of at most 300 characters."""
     body = error.body
     if isinstance(body, dict):
-        inner = body.get("error", body)
-        body = inner.get("message", inner) if isinstance(inner, dict) else inner
-    text = str(body) if body else error.response.reason_phrase
+        body = _inner(body).get("message") or body.get("error", body)
+    text = str(body) if body else error.phrase
     return _line(text) or "no reason given"
+
+
+def _inner(body: Any) -> dict[str, Any]:
+    """What stands under `error` in the protocol's form; the body itself where a server leaves that out."""
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def _line(text: str) -> str:
@@ -69,8 +77,8 @@ def _line(text: str) -> str:
     return line if len(line) <= 300 else line[:299] + "…"
 
 
-def _broken(error: openai.APIConnectionError, timeout: float) -> Fault:
-    """A connection that did not come about, or broke. The cause tells which; the client's own message does not."""
+def _broken(error: Exception) -> Fault:
+    """A connection that did not come about, or broke. The error or its cause tells which."""
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in causes:
@@ -78,24 +86,14 @@ def _broken(error: openai.APIConnectionError, timeout: float) -> Fault:
         cause = cause.__cause__ or cause.__context__
     names = {base.__name__ for cause in causes for base in type(cause).__mro__}
     deepest = _line(str(causes[-1])) or type(causes[-1]).__name__
-    if names & {"ClientConnectorError", "ConnectError", "ConnectionRefusedError", "gaierror"}:
+    if names & {"ClientConnectorError", "ConnectionRefusedError", "gaierror"}:
         return Fault(f"no connection: {deepest}", passing=True, unreached=True)
-    if names & {
-        "ServerDisconnectedError",
-        "ConnectionResetError",
-        "ClientPayloadError",
-        "ReadError",
-        "BrokenPipeError",
-    }:
-        return Fault(f"connection broken: {deepest}", passing=True)
-    if isinstance(error, openai.APITimeoutError):
-        return Fault(f"no answer within {timeout:g} s", passing=True)
     return Fault(f"connection broken: {deepest}", passing=True)
 
 
-def _retry_after(error: openai.APIStatusError) -> float:
+def _retry_after(error: Refused) -> float:
     """Seconds that the server asks to wait, as a number or until a date; 0 if it does not say."""
-    headers = error.response.headers
+    headers = error.headers
     try:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 import json_repair
 from pydantic import BaseModel, ValidationError
 
+from parley.canonical import whole
 from parley.llm.call import Reply
 from parley.records.jsonl import fault as first_fault
 from parley.records.sample import Message
@@ -52,8 +54,12 @@ class Answer(Generic[T]):
     repaired: bool
 
 
+@cache
 def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of `kind` in the strict form that endpoints ask for: every field required, no others allowed."""
+    """The JSON schema of `kind` in the strict form that endpoints ask for: every field required, no others allowed.
+
+    One object a kind: it is not to be changed.
+    """
     return dict(_strict(kind.model_json_schema()))
 
 
@@ -173,5 +179,5 @@ def _embedded(text: str) -> Iterator[dict[str, Any]]:
 def _whole(value: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """`value` with half surrogate pairs replaced, which no file could hold; and whether there were any."""
     text = json.dumps(value, ensure_ascii=False)
-    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    clean = whole(text)
     return (value, False) if clean == text else (dict(json.loads(clean)), True)

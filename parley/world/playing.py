@@ -81,7 +81,7 @@ async def play_part(
     part: Part, players: Sequence[tuple[str, Speaker]], renderer: Renderer, retry: Prompt, seed: int
 ) -> Episode:
     """Play one episode. A call that fails for good ends it as failed, with the reason; no turn is made up."""
-    people = renderer.people(part.cast)
+    people, page = renderer.people(part.cast), renderer.page(part.task, part.cast)
     turns: list[Turn] = []
     over: Ending | None = None
     failure = None
@@ -90,7 +90,7 @@ async def play_part(
         try:
             answer = await ask(
                 players[seat][1],
-                renderer.next_turn(part.task, part.cast, turns, seat),
+                page.messages(turns, seat),
                 Action,
                 retry=lambda _, fault: retry.render(fault=fault),
                 seed=seed_from(seed, part.task.id, part.cast, part.replicate, len(turns)),

@@ -58,7 +58,7 @@ def rating_text(template: Prompt, task: Task, people: tuple[Character, Character
             {**person.model_dump(), "name": person.name, "goal": task.goals[seat].spoken()}
             for seat, person in enumerate(people)
         ],
-        history=[line for line in history_lines(episode.turns) if line["action_type"] != "none"],
+        history=[line for line in history_lines(episode.turns) if line.action_type != "none"],
     )
 
 
