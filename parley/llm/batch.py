@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from parley.config import Batch
+from parley.config import Batch, Model
 from parley.errors import ParleyError
 from parley.llm.batch_api import MOST_BYTES, MOST_LINES, BatchApi, NotNow, View, line_of
 from parley.llm.batch_memory import BatchMemory, Handed
 from parley.llm.call import Reply, Request
-from parley.llm.endpoint import Endpoint
+from parley.llm.endpoint import Endpoint, api_key
 from parley.llm.ledger import Ledger
 from parley.progress import span
 
@@ -37,18 +37,19 @@ class LeftOver(Exception):
 
 
 class Batcher:
-    """The batches of one model in a job. With `options` None, nothing new is handed in; what is on its way is ended."""
+    """The batches of one model in a job. Without `model.batch` nothing is handed in, and what is on its way is ended."""
 
     def __init__(
         self,
-        options: Batch | None,
+        model: Model,
         memory: BatchMemory,
         ledger: Ledger,
         say: Callable[[str], None],
         quiet: float = QUIET,
     ) -> None:
-        self._on = options is not None
-        self._options = options or Batch()
+        self._model = model
+        self._on = model.batch is not None
+        self._options = model.batch or Batch()
         self._memory = memory
         self._ledger = ledger
         self._say = say
@@ -74,7 +75,7 @@ class Batcher:
         async with self._opening:
             if self._api is not None:
                 return
-            api = BatchApi(endpoint)
+            api = BatchApi(endpoint.address, api_key(self._model))
             for batch in self._memory.batches():
                 if batch.address != api.address:
                     self._say(f"batch {batch.id or batch.name} is on its way at {batch.address}: left there")
@@ -141,6 +142,8 @@ class Batcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._api is not None:
+            await self._api.close()
 
     # -- gathering ---------------------------------------------------------------------------------------------
 

@@ -5,16 +5,16 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import openai
-from openai.types import Batch
-from openai.types.chat import ChatCompletion
+from typing import TYPE_CHECKING, Any, Literal
 
 from parley.errors import ParleyError
 from parley.llm.batch_memory import Handed
 from parley.llm.call import Reply
-from parley.llm.endpoint import Endpoint, reply_of
+from parley.llm.endpoint import reply_of
+from parley.llm.faults import redact
+
+if TYPE_CHECKING:
+    from openai.types import Batch
 
 ENDPOINT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 #: What the API takes in one file (https://platform.openai.com/docs/guides/batch), a little below.
@@ -56,11 +56,18 @@ def line_of(key: str, body: dict[str, Any]) -> bytes:
 class BatchApi:
     """The batches of one endpoint. What may pass is tried again a few times, then `NotNow`; the rest is `ParleyError`."""
 
-    def __init__(self, endpoint: Endpoint, first_wait: float = 1.0) -> None:
-        self.address = endpoint.address
-        self._endpoint = endpoint
-        self._client = endpoint.client.with_options(max_retries=TRIES, timeout=TIMEOUT)
+    def __init__(self, address: str, key: str | None, first_wait: float = 1.0) -> None:
+        from openai import AsyncOpenAI
+
+        self.address = address
+        self._key = key
+        # The client insists on a key and would else take OPENAI_API_KEY to whatever address this is.
+        self._client = AsyncOpenAI(api_key=key or "none", base_url=address, max_retries=TRIES, timeout=TIMEOUT)
         self._first_wait = first_wait
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
 
     async def hand_in(self, batch: Handed, lines: Iterable[bytes]) -> str:
         """Upload the lines and start the batch; gives the endpoint's id for it. It is never started twice."""
@@ -100,18 +107,22 @@ class BatchApi:
 
     async def look(self, batch_id: str) -> View | None:
         """How far a batch is; None if the endpoint does not know it."""
+        from openai import NotFoundError
+
         with self._told():
             try:
                 return _view(await self._client.batches.retrieve(batch_id))
-            except openai.NotFoundError:
+            except NotFoundError:
                 return None
 
     async def cancel(self, batch_id: str) -> None:
         """Ask for a batch to end early; what it has answered can be collected then."""
+        from openai import BadRequestError, ConflictError
+
         with self._told():
             try:
                 await self._client.batches.cancel(batch_id)
-            except (openai.ConflictError, openai.BadRequestError):
+            except (ConflictError, BadRequestError):
                 return  # it has ended by itself
 
     async def collect(self, view: View) -> dict[str, Reply | str]:
@@ -134,30 +145,38 @@ class BatchApi:
             line = json.loads(text)
             key, response, error = str(line["custom_id"]), line.get("response"), line.get("error")
             if response is None:
-                return key, self._endpoint.plain(f"{error['code']}: {error['message']}")
+                return key, self._plain(f"{error['code']}: {error['message']}")
             status, body = response["status_code"], response["body"]
             if status != 200:
                 message = body.get("error", {}).get("message", "no reason given")
-                return key, self._endpoint.plain(f"HTTP {status}: {message}")
+                return key, self._plain(f"HTTP {status}: {message}")
             # What a batch took is no measure of a call.
-            return key, reply_of(key, ChatCompletion.construct(**body), seconds=0.0)
+            return key, reply_of(key, body, seconds=0.0)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return key, self._endpoint.plain(f"unreadable answer: {error}")
+            return key, self._plain(f"unreadable answer: {error}")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
+        """Errors of the client as ours."""
+        import openai
+
         try:
             yield
-        except (openai.OpenAIError, TimeoutError, ValueError) as error:
-            fault = self._endpoint.fault_of(error)
-            if fault.passing and not fault.hopeless:
-                raise NotNow(fault.reason) from None
+        except openai.APIStatusError as error:
+            if error.status_code in (408, 409, 429) or error.status_code >= 500:
+                raise NotNow(self._plain(str(error))) from None
             raise ParleyError(
-                f"endpoint {self.address}: {fault.reason} (Batch API); if it has none, delete `batch` in the config"
+                f"endpoint {self.address}: {self._plain(str(error))}; if it has no Batch API, delete `batch` in the config"
             ) from None
+        except (openai.OpenAIError, OSError, ValueError) as error:
+            raise NotNow(self._plain(f"{error} {error.__cause__ or ''}")) from None
+
+    def _plain(self, text: str) -> str:
+        """`text` as one line of at most 300 characters, without the key."""
+        return redact(" ".join(text.split()), self._key)[:300]
 
 
-def _view(batch: Batch) -> View:
+def _view(batch: "Batch") -> View:
     counts = batch.request_counts
     errors = (batch.errors.data if batch.errors else None) or []
     return View(

@@ -206,7 +206,7 @@ def _batcher(model: Model, folder: Path | None, ledger: Ledger, say: Callable[[s
     if folder is None or model.engine != "openai":
         return None
     memory = BatchMemory(folder)
-    return Batcher(model.batch, memory, ledger, say) if model.batch is not None or memory.batches() else None
+    return Batcher(model, memory, ledger, say) if model.batch is not None or memory.batches() else None
 
 
 async def _finish(flights: Flights, batchers: Iterable[Batcher], sources: Iterable[Source]) -> None:
