@@ -45,7 +45,6 @@ class Batcher:
         memory: BatchMemory,
         ledger: Ledger,
         say: Callable[[str], None],
-        quiet: float = QUIET,
     ) -> None:
         self._model = model
         self._on = model.batch is not None
@@ -53,7 +52,6 @@ class Batcher:
         self._memory = memory
         self._ledger = ledger
         self._say = say
-        self._quiet = quiet
         self._api: BatchApi | None = None
         self._body: Callable[[Request], dict[str, Any]] = lambda request: {}
         self._opening = asyncio.Lock()
@@ -151,7 +149,7 @@ class Batcher:
         self._gathered.append(request)
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._quiet, self._close_gathering)
+        self._timer = asyncio.get_running_loop().call_later(QUIET, self._close_gathering)
 
     def _close_gathering(self) -> None:
         """Everyone who asks has asked: hand it in."""

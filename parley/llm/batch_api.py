@@ -22,6 +22,7 @@ MOST_LINES, MOST_BYTES = 50_000, 190_000_000
 ENDED = ("completed", "expired", "cancelled", "failed")
 TIMEOUT = 600.0  # seconds for a file of that size
 TRIES = 5
+FIRST_WAIT = 1.0  # seconds before the next try, doubled after each
 #: Clocks of ours and theirs may differ by so many seconds.
 SKEW = 3600.0
 
@@ -56,14 +57,13 @@ def line_of(key: str, body: dict[str, Any]) -> bytes:
 class BatchApi:
     """The batches of one endpoint. What may pass is tried again a few times, then `NotNow`; the rest is `ParleyError`."""
 
-    def __init__(self, address: str, key: str | None, first_wait: float = 1.0) -> None:
+    def __init__(self, address: str, key: str | None) -> None:
         from openai import AsyncOpenAI
 
         self.address = address
         self._key = key
         # The client insists on a key and would else take OPENAI_API_KEY to whatever address this is.
         self._client = AsyncOpenAI(api_key=key or "none", base_url=address, max_retries=TRIES, timeout=TIMEOUT)
-        self._first_wait = first_wait
 
     async def close(self) -> None:
         """Close the connections."""
@@ -82,7 +82,7 @@ class BatchApi:
                     return found
                 if failed == TRIES:
                     raise
-                await asyncio.sleep(self._first_wait * 2.0 ** (failed - 1))
+                await asyncio.sleep(FIRST_WAIT * 2.0 ** (failed - 1))
         raise AssertionError
 
     async def _start(self, batch: Handed, file: str) -> str:
