@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from parley.config import Batch
 from parley.errors import ParleyError
 from parley.llm import batch, batch_api
 from parley.llm.batch_api import BatchApi
@@ -423,7 +424,8 @@ def test_a_batch_of_which_nothing_is_asked_any_more_is_kept_for_later(desk: Desk
     assert desk.sizes == [4, 4] and desk.waiting == []
 
 
-def test_switched_off_it_takes_what_is_done_and_goes_on_live(desk: Desk) -> None:
+def test_switched_off_it_takes_what_is_done_and_goes_on_live(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "SWITCHED_OFF", Batch(poll=0.02))
     desk.pace(delay=1.0)
     interrupted(desk, *TEN)
     assert desk.job(*TEN, batch=None) == answered(*TEN)
@@ -472,7 +474,7 @@ def test_a_budget_that_is_used_up_stops_in_one_line_with_what_was_paid_for_kept(
 
 def test_what_the_budget_does_not_bear_at_all_is_refused_before_anything_is_handed_in(desk: Desk) -> None:
     with pytest.raises(ParleyError, match=r"budget: 0\.0000 of 0\.0001 USD is spent"):
-        desk.job(*TEN, judge={"price": PRICE}, budget={"amount": MOST / 10})
+        desk.job(*TEN, judge={"price": PRICE}, budget={"amount": 0.0001})
     assert (desk.sizes, desk.live) == ([], [])
 
 

@@ -23,6 +23,8 @@ QUIET = 1.0  # seconds without another call after which a batch is closed
 LOST_LOOKS = 10  # looks at a batch in a row that may fail
 SAY_AFTER = 600.0  # seconds between two lines about a batch that does not move
 MERGE = 1000  # calls that are put into the ledger at once
+#: How what is still on its way is ended where batches are switched off.
+SWITCHED_OFF = Batch(poll=5)
 #: The endpoint holds as many requests as it takes: a later batch may fit.
 NO_ROOM = ("token_limit_exceeded", "request_limit_exceeded")
 
@@ -48,7 +50,7 @@ class Batcher:
     ) -> None:
         self._model = model
         self._on = model.batch is not None
-        self._options = model.batch or Batch()
+        self._options = model.batch or SWITCHED_OFF
         self._memory = memory
         self._ledger = ledger
         self._say = say

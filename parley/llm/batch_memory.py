@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from parley.canonical import digest
 from parley.errors import ParleyError
@@ -65,7 +66,7 @@ class BatchMemory:
         """The requests of a batch by key."""
         lines = self._lines(self._requests(batch.name))
         next(lines)
-        found = [Request(**{**line, "messages": tuple(line["messages"])}) for line in map(json.loads, lines)]
+        found = [Request(**{**line, "messages": tuple(line["messages"])}) for line in lines]
         return {request.key: request for request in found}
 
     # -- files -------------------------------------------------------------------------------------------------
@@ -80,18 +81,19 @@ class BatchMemory:
         """The batch in a file, or None if another job has collected it meanwhile."""
         name = path.name.removesuffix(SUFFIX)
         try:
-            head = json.loads(next(self._lines(path)))
+            head = next(self._lines(path))
             id_file = self._id(name)
             batch_id = id_file.read_text(encoding="utf-8").strip() if id_file.exists() else None
         except FileNotFoundError:
             return None
         return Handed(name, head["address"], head["created"], tuple(head["keys"]), batch_id or None)
 
-    def _lines(self, path: Path) -> Iterator[str]:
+    def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
         try:
             with gzip.open(path, "rt", encoding="utf-8") as file:
-                yield from file
-        except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
+                yield json.loads(next(file, ""))
+                yield from map(json.loads, file)
+        except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
             raise ParleyError(
                 f"{path}: damaged ({error}); its batch cannot be taken up again: delete the file, and its calls are "
                 "made anew"
