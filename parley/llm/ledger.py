@@ -1,27 +1,31 @@
 """The ledger: every model call with its answer, kept as soon as it ends, so that nothing is paid for twice.
 
-One SQLite file per job shard (one writer), laid out as `ledger/{stage}/**/{shard}.sqlite`, outside the workflow's
-declared outputs. A rollback journal with full synchronisation: a call is on disk when `put` returns, and a process
-that is killed at any point loses at most calls in flight.
+One SQLite file per job shard, laid out as `ledger/{stage}/**/{shard}.sqlite`, outside the workflow's declared outputs.
+A rollback journal with full synchronisation: a call is on disk when `put` returns, and a process that is killed, or a
+machine that loses power, at any point loses at most calls in flight. One process at a time writes a file (`claim`).
 """
 
 import asyncio
 import json
+import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from parley.errors import ParleyError
 from parley.llm import store
+from parley.llm.blocks import Blocks, DamagedRow
 from parley.llm.call import Reply, Request
+from parley.llm.claim import Claim
+from parley.llm.packing import unpack_request
 from parley.llm.salvage import salvage, suspicious
 from parley.llm.siblings import Siblings
-from parley.llm.store import Blocks
 
 T = TypeVar("T")
 GATHER = 0.002  # seconds in which calls that end share one transaction
@@ -57,7 +61,11 @@ class Ledger:
         self._siblings = Siblings(stage_root, path, timeout) if stage_root is not None else None
         self._connection: sqlite3.Connection | None = None
         self._blocks: Blocks | None = None
-        self._totals: dict[str, Total] = {}
+        self._claim = Claim(path, timeout)
+        self._opened: os.stat_result | None = None
+        self._older = False
+        self._labels: dict[int | None, str] = {}
+        self._totals: dict[str, Counter[str]] = {}
         self._pending: list[tuple[Request, Reply]] = []
         self._kept: asyncio.Future[None] | None = None
 
@@ -72,15 +80,22 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file. What was put is safe whether this is called or not; what is being kept is put first."""
-        self._flush()
-        self._shut()
+        try:
+            self._flush()
+        finally:
+            self._shut()
+            self._claim.release()
 
     def _shut(self) -> None:
         if self._connection is not None:
-            with suppress(sqlite3.Error):  # takes the empty journal file away
-                self._connection.execute("PRAGMA journal_mode = DELETE")
+            if self._claim.held:
+                with suppress(sqlite3.Error):  # takes the empty journal file away
+                    self._connection.execute("PRAGMA journal_mode = DELETE")
             self._connection.close()
+        if self._siblings is not None:
+            self._siblings.close()
         self._connection = self._blocks = None
+        self._labels.clear()
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -91,8 +106,19 @@ class Ledger:
             found = self._siblings.get(key)
         if found is None:
             return None
-        self._count(json.loads(found[1]), replays=1)
+        self._count(found[1], replays=1)
         return found[0]
+
+    def get_or_claim(self, key: str) -> Reply | None:
+        """`get` for who is about to pay for the call: with None comes the right to write the file.
+
+        So a job that cannot keep an answer (another process is writing the file, the folder is read-only) stops before
+        anything is paid, with a `ParleyError`. What the other process kept while this one waited is found.
+        """
+        reply = self.get(key)
+        if reply is None and self._sound(self._take):
+            reply = self.get(key)
+        return reply
 
     def request(self, key: str) -> Request | None:
         """The stored request with this key, exactly as it was sent, from this file alone."""
@@ -100,19 +126,24 @@ class Ledger:
 
     def totals(self) -> list[Total]:
         """What this run took, one row a model, sorted by name."""
-        return [self._totals[model] for model in sorted(self._totals)]
+        return [Total(model, **self._totals[model]) for model in sorted(self._totals)]
 
     def _own(self, key: str) -> tuple[Reply, str] | None:
         if (connection := self._connect(create=False)) is None:
             return None
         row = connection.execute(f"SELECT model, {store.REPLY} FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (store.reply_of(row[1:]), store.identity_json(row[0], self._table().get))
+        return None if row is None else (store.reply_of(row[1:]), self._label(row[0]))
+
+    def _label(self, model: int | None) -> str:
+        if model not in self._labels:
+            self._labels[model] = store.label(json.loads(store.identity_json(model, self._table().get)))
+        return self._labels[model]
 
     def _request(self, key: str) -> Request | None:
         if (connection := self._connect(create=False)) is None:
             return None
         row = connection.execute("SELECT model, request FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if row is None or row[1] is None else store.unpack_request(key, row[0], row[1], self._table().get)
+        return None if row is None or row[1] is None else unpack_request(key, row[0], row[1], self._table().get)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -153,32 +184,34 @@ class Ledger:
             self._sound(lambda: self._write(insert))
         for request, reply in calls:
             took = {name: getattr(reply, name) for name in TOOK}
-            self._count(request.model, calls=1, **took)
+            self._count(store.label(request.model), calls=1, **took)
 
     def record_failure(self, key: str, request: Request, reason: str) -> None:
         """Store that a call failed for good. It is sent again when it is asked for again."""
         self._sound(lambda: self._write(lambda c, b: store.insert_failure(c, b, key, request, reason, time.time())))
-        self._count(request.model, failures=1)
+        self._count(store.label(request.model), failures=1)
 
     def _write(self, insert: Callable[[sqlite3.Connection, Blocks], None]) -> None:
+        self._take()
         connection = self._connect(create=True)
         assert connection is not None
         kept = False
         try:
             connection.execute("BEGIN IMMEDIATE")
             insert(connection, self._table())
+            if self._older:
+                connection.execute(f"PRAGMA user_version = {store.VERSION}")
             connection.execute("COMMIT")
             kept = True
         finally:
             if not kept:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
-            self._table().settle(kept)
+                self._table().forget()
+        self._older = False
 
-    def _count(self, identity: dict[str, Any], **more: float) -> None:
-        model = store.label(identity)
-        total = self._totals.get(model, Total(model))
-        self._totals[model] = replace(total, **{name: getattr(total, name) + value for name, value in more.items()})
+    def _count(self, model: str, **more: float) -> None:
+        self._totals.setdefault(model, Counter()).update(more)
 
     # -- the file ----------------------------------------------------------------------------------------------
 
@@ -188,10 +221,10 @@ class Ledger:
 
     def _connect(self, create: bool) -> sqlite3.Connection | None:
         if self._connection is None and (create or self.path.exists()):
-            if create:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+            there = self.path.stat() if self.path.exists() else None
             connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None)
             try:
+                self._opened = there or self.path.stat()
                 self._prepare(connection)
             except BaseException:
                 connection.close()
@@ -205,12 +238,13 @@ class Ledger:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if suspicious(self.path):
             raise sqlite3.DatabaseError("the file is too short")
-        if version not in (0, store.VERSION):
+        if version not in (0, *store.OLDER, store.VERSION):
             raise ParleyError(
-                f"ledger {self.path}: written by another version of Parley (format {version}, this one reads "
+                f"ledger {self.path}: written by another version of Parley (format {version}, this one reads up to "
                 f"{store.VERSION}); use that version, or move the file away"
             )
         connection.execute("PRAGMA synchronous = FULL")
+        self._older = version in store.OLDER
         if version == 0:
             connection.execute("PRAGMA journal_mode = TRUNCATE")
             connection.executescript(f"BEGIN IMMEDIATE; {store.SCHEMA} COMMIT;")
@@ -226,8 +260,24 @@ class Ledger:
                 if not _is_damage(error):
                     raise
                 self._shut()
-                salvage(self.path, str(error))
+                self._mend(str(error))
                 return act()
+
+    def _mend(self, fault: str) -> None:
+        """Salvage the file that was opened, unless another process has done it meanwhile."""
+        self._claim.take()
+        if self._in_place():
+            salvage(self.path, fault)
+
+    def _take(self) -> bool:
+        """Have the claim. If another process put a file of its own in place of ours meanwhile, that one is used."""
+        new = self._claim.take()
+        if new and not self._in_place():
+            self._shut()
+        return new
+
+    def _in_place(self) -> bool:
+        return self._opened is not None and self.path.exists() and os.path.samestat(self._opened, self.path.stat())
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -242,9 +292,7 @@ def _code(error: Exception) -> int:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return (
-        isinstance(error, store.DamagedRow) or _code(error) in (CORRUPT, NOTADB) or type(error) is sqlite3.DatabaseError
-    )
+    return isinstance(error, DamagedRow) or _code(error) in (CORRUPT, NOTADB) or type(error) is sqlite3.DatabaseError
 
 
 def _explain(error: Exception) -> str:

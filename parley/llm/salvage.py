@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from parley.llm import store
+from parley.llm.blocks import Blocks
 from parley.llm.call import Request
-from parley.llm.store import Blocks, insert_call, insert_failure, unpack_request
+from parley.llm.disk import sync_folder
+from parley.llm.packing import unpack_request
+from parley.llm.store import insert_call, insert_failure
 
 MAGIC = b"SQLite format 3\0"
 
@@ -43,9 +46,11 @@ def salvage(path: Path, fault: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     saved, total = _rescue(kept, part)
-    # A journal of the old file would be played back into the fresh one.
+    # A journal of the old file would be played back into the fresh one, also if only its removal were lost.
     journal.unlink(missing_ok=True)
+    sync_folder(path.parent)
     os.replace(part, path)
+    sync_folder(path.parent)
     of = f"{saved} of {total}" if total is not None else f"{saved} of an unknown number of"
     print(
         f"ledger {path}: damaged ({fault}); salvaged {of} calls, the damaged file is kept as {kept.name}",

@@ -80,7 +80,7 @@ class Speaker:
         budget left). Equal requests are one call, `replicate` tells wanted repetitions apart.
         """
         request = Request(self.identity, tuple(messages), seed, schema, replicate)
-        if (reply := self._ledger.get(request.key)) is not None:
+        if (reply := self._ledger.get_or_claim(request.key)) is not None:
             self.counts.replayed += 1
             self.usage.add(reply)
             return reply

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from parley.llm import store
+from parley.llm.blocks import Blocks
 from parley.llm.call import Reply
 from parley.llm.siblings import open_read_only
 
@@ -77,7 +78,7 @@ def usage(root: Path) -> pl.DataFrame:
 
 def _rows(path: Path, stage: str) -> list[tuple[object, ...]]:
     with closing(open_read_only(path, timeout=30)) as connection:
-        blocks = store.Blocks(connection)
+        blocks = Blocks(connection)
         found = [*connection.execute(CALLS), *connection.execute(FAILURES)]
         named = [(store.identity_json(model, blocks.get), sums) for model, *sums in found]
     return [(stage, store.label(json.loads(identity)), *sums, identity) for identity, sums in named]
