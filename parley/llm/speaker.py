@@ -12,7 +12,8 @@ from parley.errors import ParleyError
 from parley.llm.call import CallFailed, Reply, Request
 from parley.llm.identity import identity_of
 from parley.llm.ledger import Ledger
-from parley.llm.prices import Purse, cost
+from parley.llm.prices import cost
+from parley.llm.purse import Account, Purse
 from parley.llm.source import Source
 from parley.llm.usage import Usage
 from parley.llm.weights import cache_folder
@@ -47,7 +48,7 @@ class Speaker:
         ledger: Ledger,
         *,
         adapter: str | None = None,
-        purse: Purse | None = None,
+        purse: Account | None = None,
         flights: Flights | None = None,
     ) -> None:
         self.name = name
@@ -58,7 +59,7 @@ class Speaker:
         self._source = source
         self._adapter = adapter
         self._ledger = ledger
-        self._purse = purse or Purse(None)
+        self._purse = purse or Purse(None).of(name)
         self._flights: Flights = {} if flights is None else flights
 
     async def chat(
@@ -151,7 +152,8 @@ async def speakers(
         source = sources.setdefault(Source.kind(model), Source(cache, logs, list(sources.values())))
         source.add(model, name if name in folders else None, folders.get(name))
         adapter = name if name in folders else None
-        result[name] = Speaker(name, model, identity, source, ledger, adapter=adapter, purse=purse, flights=flights)
+        account = purse.of(experiment.model_name(name))
+        result[name] = Speaker(name, model, identity, source, ledger, adapter=adapter, purse=account, flights=flights)
     try:
         yield result
     finally:
