@@ -9,30 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from parley.config_faults import first_fault
 from parley.errors import ParleyError
+from parley.pricelist import OURS, Price, price_of, read_prices
+from parley.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and _")]
 Seats = tuple[str, str]
-
-
-class Section(BaseModel):
-    """A part of the config: frozen, and a key it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Price(Section):
-    """What a model's tokens cost, in `currency` per million tokens."""
-
-    input: float = Field(ge=0, description="per million prompt tokens")
-    output: float = Field(ge=0, description="per million completion tokens")
-    cached_input: float | None = Field(default=None, ge=0, description="per million prompt tokens read from a cache")
-    batch_input: float | None = Field(default=None, ge=0, description="per million prompt tokens sent in a batch")
-    batch_output: float | None = Field(default=None, ge=0, description="per million completion tokens of a batch")
-    currency: str = "USD"
 
 
 class Batch(Section):
@@ -73,16 +58,15 @@ class Model(Section):
     batch: Annotated[Batch | None, BeforeValidator(_switched, json_schema_input_type=Batch | bool | None)] = Field(
         default=None, description="`true`: tasks and ratings go through the Batch API (openai)"
     )
-    price: Price | Literal["free"] | None = Field(default=None, description="a remote model needs one, or `free`")
+    price: Price | Literal["free"] | None = Field(
+        default=None, description="else it is looked up; `free` costs nothing"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.engine == "openai":
-            if not self.name:
-                raise ValueError("an openai model needs `name`: the model's name at its endpoint")
-            if self.price is None:
-                raise ValueError("price is missing; give `price: {input: …, output: …}` per million tokens or `free`")
-        elif self.batch is not None:
+        if self.engine == "openai" and not self.name:
+            raise ValueError("an openai model needs `name`: the model's name at its endpoint")
+        if self.engine != "openai" and self.batch is not None:
             raise ValueError("batch is for `engine: openai`, whose endpoint has a Batch API; delete it")
         if self.engine in ("llamacpp", "vllm") and not self.path:
             raise ValueError(f"a {self.engine} model needs `path`: the folder of its checkpoint")
@@ -249,8 +233,17 @@ class Safety(Section):
 class Budget(Section):
     """The most that one run may spend; calls that would exceed it are not made."""
 
-    amount: float = Field(gt=0)
+    amount: float | None = Field(default=None, gt=0, description="by all models together")
+    models: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="by single models, with the policies that were trained from them"
+    )
     currency: str = "USD"
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.amount is None and not self.models:
+            raise ValueError("give `amount`, the most for all models together, or `models` with amounts by name")
+        return self
 
 
 class Experiment(Section):
@@ -269,6 +262,7 @@ class Experiment(Section):
     knowledge: Knowledge | None = None
     safety: Safety | None = None
     budget: Budget | None = None
+    prices: str | None = Field(default=None, description="a price list of your own, before `resources/prices.yaml`")
 
     # -- names -------------------------------------------------------------------------------------------------
 
@@ -304,6 +298,12 @@ class Experiment(Section):
             self._known(study.tasks, "task set", self.task_sets, f"{at}.tasks")
             self._known(study.partner, "policy or model", speakers, f"{at}.partner")
             self._known(study.judge, "model", self.models, f"{at}.judge")
+        return self
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        for name in self.budget.models if self.budget else ():
+            self._known(name, "model", self.models, "budget.models")
         return self
 
     @staticmethod
@@ -378,9 +378,13 @@ class Experiment(Section):
         entry = self.policies[policy]
         return entry.model if entry.model is not None else self.base_of(str(entry.parent))
 
+    def model_name(self, player: str) -> str:
+        """The name in `models` of what answers for `player`, a policy or a model."""
+        return self.base_of(player) if player in self.policies else player
+
     def model_of(self, player: str) -> Model:
         """The model that answers for `player`, a policy or a model."""
-        return self.models[self.base_of(player) if player in self.policies else player]
+        return self.models[self.model_name(player)]
 
     def trained(self, player: str) -> bool:
         """True if `player` is a policy with an adapter of its own."""
@@ -397,11 +401,32 @@ class Experiment(Section):
 
 
 def check(data: Any, source: str = "config") -> Experiment:
-    """Parse a config. Raises `ParleyError` with one line: the file, the YAML path, the fault and the remedy."""
+    """Parse a config, and look up the prices that it leaves to the lists.
+
+    Raises `ParleyError` with one line: the file, the YAML path, the fault and the remedy.
+    """
     try:
-        return Experiment.model_validate(data)
+        return _priced(Experiment.model_validate(data), source)
     except ValidationError as error:
         raise ParleyError(f"{source}: {first_fault(error, Experiment.model_json_schema())}") from None
+
+
+def _priced(experiment: Experiment, source: str) -> Experiment:
+    """The experiment with a price at every remote model: its own, or that of the user's list, or that of ours."""
+    unpriced = {name: m for name, m in experiment.models.items() if m.engine == "openai" and m.price is None}
+    if not unpriced:
+        return experiment
+    lists = [read_prices(path) for path in (experiment.prices, OURS) if path]
+    priced = {}
+    for name, model in unpriced.items():
+        price = price_of(model.name, lists)
+        if isinstance(price, str):
+            raise ParleyError(
+                f"{source}: models.{name}.price: no price list has {model.name!r}{price}; write "
+                "`price: {input: …, output: …}` (per million tokens), or `price: free`"
+            )
+        priced[name] = model.model_copy(update={"price": price})
+    return experiment.model_copy(update={"models": experiment.models | priced})
 
 
 def load(path: str | Path) -> Experiment:

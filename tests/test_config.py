@@ -116,13 +116,21 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     # models
     (
         {"models.expert.price": None},
-        "models.expert: price is missing; give `price: {input: …, output: …}` per million tokens or `free`",
+        "models.expert.price: no price list has 'expert-1'; write `price: {input: …, output: …}` (per million tokens), "
+        "or `price: free`",
+    ),
+    (
+        {"models.expert.price": None, "models.expert.name": "gpt-4o-mni"},
+        "models.expert.price: no price list has 'gpt-4o-mni' (it has 'gpt-4o-mini'); write `price:",
     ),
     ({"models.expert.name": None}, "models.expert: an openai model needs `name`: the model's name at its endpoint"),
     ({"models.agent.path": None}, "models.agent: a llamacpp model needs `path`: the folder of its checkpoint"),
     ({"models.writer.name": None}, "models.writer: a playhouse model needs `name`: writer, expert, partner or judge"),
     ({"models.judge.engine": "opnai"}, "models.judge.engine: Input should be 'openai', 'llamacpp', 'vllm' or"),
     ({"models.expert.price.input": -1}, "models.expert.price.input: Input should be greater than or equal to 0"),
+    ({"budget": {}}, "budget: give `amount`, the most for all models together, or `models` with amounts by name"),
+    ({"budget": {"models": {"exprt": 3}}}, "budget.models: no model is called 'exprt'; did you mean 'expert'?"),
+    ({"budget": {"models": {"expert": 0}}}, "budget.models.expert: Input should be greater than 0"),
     # entries that nothing uses
     (
         {"models.spare": {"engine": "playhouse", "name": "judge"}},

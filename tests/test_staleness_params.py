@@ -48,6 +48,8 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"models.expert.price": "free"}, []),
     ({"models.expert.price.output": 20}, []),
     ({"budget": {"amount": 5}}, []),
+    ({"budget": {"amount": 5, "models": {"expert": 2}}}, []),
+    ({"prices": "my.yaml"}, []),
     # Who speaks: what they speak in.
     (
         {"models.expert.temperature": 0.5},
@@ -96,7 +98,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"references": ["expert", "judge"]}, []),
     ({"prompts.turn": "prompts/turn_short.jinja"}, []),  # the file is an input
 ]
-UNSEEN = ("base_url", "api_key_env", "concurrency", "timeout", "batch", "budget")
+UNSEEN = ("base_url", "api_key_env", "concurrency", "timeout", "batch", "budget", "prices")
 
 
 @pytest.mark.parametrize(("changes", "stale"), CHANGES, ids=[next(iter(changes)) for changes, _ in CHANGES])

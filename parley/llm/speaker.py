@@ -15,7 +15,8 @@ from parley.llm.batch_memory import BatchMemory
 from parley.llm.call import CallFailed, Reply, Request
 from parley.llm.identity import identity_of
 from parley.llm.ledger import Ledger
-from parley.llm.prices import Purse, cost
+from parley.llm.prices import cost
+from parley.llm.purse import Account, Purse
 from parley.llm.source import Source
 from parley.llm.usage import Usage
 from parley.llm.weights import cache_folder
@@ -50,7 +51,7 @@ class Speaker:
         ledger: Ledger,
         *,
         adapter: str | None = None,
-        purse: Purse | None = None,
+        purse: Account | None = None,
         flights: Flights | None = None,
         batcher: Batcher | None = None,
     ) -> None:
@@ -62,7 +63,7 @@ class Speaker:
         self._source = source
         self._adapter = adapter
         self._ledger = ledger
-        self._purse = purse or Purse(None)
+        self._purse = purse or Purse(None).of(name)
         self._flights: Flights = {} if flights is None else flights
         self._batcher = batcher
 
@@ -192,8 +193,9 @@ async def speakers(
         adapter = name if name in folders else None
         batcher = _batcher(model, batches, ledger, say)
         batchers += [batcher] if batcher is not None else []
+        account = purse.of(experiment.model_name(name))
         result[name] = Speaker(
-            name, model, identity, source, ledger, adapter=adapter, purse=purse, flights=flights, batcher=batcher
+            name, model, identity, source, ledger, adapter=adapter, purse=account, flights=flights, batcher=batcher
         )
     try:
         yield result
