@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parley.canonical import digest
 from parley.config import Experiment, load
 from parley.llm.batch_api import MOST_LINES
 from parley.llm.ledger import Ledger
 from parley.llm.speaker import Speaker, speakers, summary
+from parley.llm.store import label
 from parley.progress import Journal
 from parley.records.jsonl import write_text
 
@@ -69,8 +71,16 @@ class Stage:
         self.journal.line(line, aloud=True)
 
     def _taken(self, found: Mapping[str, Speaker]) -> dict[str, Any]:
-        """What the calls took, by speaker. The same after a replay, so that it makes nothing stale."""
-        return {"stage": self.name, "speakers": {name: speaker.usage.as_dict() for name, speaker in found.items()}}
+        """What the calls took, by speaker, and which model that was. The same after a replay: it makes nothing stale."""
+        taken = {
+            name: {
+                "model": label(speaker.identity),
+                "identity": digest(speaker.identity, 16),
+                **speaker.usage.as_dict(),
+            }
+            for name, speaker in found.items()
+        }
+        return {"stage": self.name, "speakers": taken}
 
 
 def stage_root(ledger: Path, stage: str) -> Path | None:

@@ -14,6 +14,7 @@ import yaml
 
 from parley import job
 from parley.arguments import arguments
+from parley.canonical import digest
 from parley.errors import ParleyError, run_as_script
 from parley.job import Stage, asked_at_once, first_of, in_flight, run, stage_root
 from parley.llm.call import Reply
@@ -119,7 +120,7 @@ def test_what_the_calls_took_is_written_at_the_end(tmp_path: Path, monkeypatch: 
     ) -> AsyncIterator[dict[str, Any]]:
         assert batches is None  # episodes are played live
         given.append((mini, names, adapters, logs))
-        yield {name: SimpleNamespace(usage=Usage(), counts=Counts()) for name in names}
+        yield {name: SimpleNamespace(usage=Usage(), counts=Counts(), identity={"name": f"{name}-1"}) for name in names}
 
     monkeypatch.setattr(job, "speakers", stand_in)
     words = ["--experiment", str(config), "--log", str(tmp_path / "logs" / "00.log")]
@@ -140,6 +141,8 @@ def test_what_the_calls_took_is_written_at_the_end(tmp_path: Path, monkeypatch: 
     assert taken["stage"] == "episodes" and set(taken["speakers"]) == {"bc", "partner"}
     assert taken["speakers"]["bc"]["calls"] == 1 and taken["speakers"]["partner"]["calls"] == 0
     assert taken["speakers"]["bc"]["prompt_tokens"] == 10 and taken["speakers"]["bc"]["seconds"] == 0.13
+    assert taken["speakers"]["bc"]["model"] == "bc-1"
+    assert taken["speakers"]["bc"]["identity"] == digest({"name": "bc-1"}, 16)
     assert "bc: 0 sent" in options.log.read_text(encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,10 +52,15 @@ Kind = tuple[str, str, bool]
 
 @dataclass
 class Experience:
-    """Sums over ledgers (`took`), turns of played episodes by players (`turns`), tasks kept and dropped by writers."""
+    """Sums over ledgers (`took`), and over results: turns of episodes by players, tasks that writers kept and dropped.
+
+    Where the episodes are gone, the ledgers still tell how many `calls` players made, and how many episodes were `rated`.
+    """
 
     took: dict[Kind, Took] = field(default_factory=dict)
     turns: dict[Seats, Counter[int]] = field(default_factory=dict)
+    calls: Counter[Seats] = field(default_factory=Counter)
+    rated: Counter[Seats] = field(default_factory=Counter)
     kept: Counter[bool] = field(default_factory=Counter)
 
     def learn(self, kind: Kind, took: Took) -> None:
@@ -73,6 +78,7 @@ def gather(experiment: Experiment, ledger: Path, memory: Path | None = None) -> 
     for path in sorted(ledger.glob("*/**/*.sqlite")):
         for kind, took in _remembered(path, memory, partial(_of_ledger, path, path.relative_to(ledger).parts[0])):
             found.learn((str(kind[0]), str(kind[1]), bool(kind[2])), Took(**took))
+            _learn_players(found, path.relative_to(ledger).parts, took["calls"])
     results = Path(Layout(experiment).results)
     for path in sorted(results.glob("episodes/*/*/*.jsonl")):
         first, _, second = path.parent.name.partition("+")
@@ -84,6 +90,17 @@ def gather(experiment: Experiment, ledger: Path, memory: Path | None = None) -> 
             found.kept[True] += funnel.pop("kept", 0)
             found.kept[False] += sum(funnel.values())
     return found
+
+
+def _learn_players(found: Experience, parts: Sequence[str], calls: int) -> None:
+    """`episodes/{task_set}/{players}/{shard}` has the calls of players, `ratings/…/{players}/{judge}/{shard}` one each."""
+    if len(parts) < 4 or "+" not in parts[2]:
+        return
+    first, _, second = parts[2].partition("+")
+    if parts[0] == "episodes":
+        found.calls[first, second] += calls
+    elif parts[0] == "ratings":
+        found.rated[first, second] += calls
 
 
 def _remembered(path: Path, memory: Path | None, count: Callable[[], list[Any]]) -> list[Any]:

@@ -66,7 +66,8 @@ def plan(snakefile: Path, config: Path, targets: Sequence[str], checksum_limit: 
                 dag = workflow._workflow.dag
                 wanted = set(dag.needrun_jobs(exclude_finished=False))
                 ordered = [job for level in dag.toposorted(wanted) for job in sorted(level, key=_name)]
-                return [_job(job, dag.reason(job)) for job in ordered if job.rule.name != "all" or job.output]
+                # A rule without output only gathers targets.
+                return [_job(job, dag.reason(job)) for job in ordered if job.output]
         except Exception as error:
             lines = [*said(), str(error)]
             raise ParleyError(f"the workflow cannot be planned: {_last(lines)}; see `snakemake -n`") from error

@@ -33,6 +33,8 @@ PROSE = (
 
 #: How far a number may be off, as a share of it: without experience, with little, with enough.
 COLD, LITTLE, ENOUGH = 0.4, 0.2, 0.1
+#: Whose episodes tell most.
+OWN = "their own"
 #: So many calls or episodes are enough; and so many requests read whole, to tell how a model counts tokens.
 ENOUGH_CALLS = 50
 SAMPLES_ENOUGH = 16
@@ -177,10 +179,22 @@ class Priors:
                 if fits(seats):
                     counts.update({min(turns, most): count for turns, count in found.items()})
             if total := counts.total():
-                margin = (ENOUGH if total >= ENOUGH_CALLS else LITTLE) if "own" in source else LITTLE
+                margin = ENOUGH if source == OWN and total >= ENOUGH_CALLS else LITTLE
                 return self._show(players, Turns(counts, margin, f"{total} episodes of {source}"))
+            if counts := self._from_ledgers(fits, most):
+                return self._show(players, Turns(counts, LITTLE, f"ledgers of {source}"))
         typical = max(2, round(SHARE_OF_TURNS * most))
         return self._show(players, Turns(Counter({typical: 1}), COLD, "default"))
+
+    def _from_ledgers(self, fits: Callable[[Seats], bool], most: int) -> Counter[int]:
+        """As many turns as there were calls for each rating; as if some episodes had one more than the others."""
+        calls = sum(count for seats, count in self._experience.calls.items() if fits(seats))
+        rated = sum(count for seats, count in self._experience.rated.items() if fits(seats))
+        if not calls or not rated:
+            return Counter()
+        mean = min(max(1.0, calls / rated), most)
+        longer = round(100 * (mean % 1))
+        return +Counter({int(mean): 100 - longer, int(mean) + 1: longer})
 
     def _likenesses(self, players: Seats) -> list[tuple[Callable[[Seats], bool], str]]:
         """From the same players to any: whose episodes may be like those of `players`."""
@@ -191,7 +205,7 @@ class Priors:
             return all(name in self._experiment.policies or name in self._experiment.models for name in seats)
 
         return [
-            (lambda seats: seats == players, "their own"),
+            (lambda seats: seats == players, OWN),
             (
                 lambda seats: (
                     known(seats)

@@ -123,8 +123,8 @@ def _assumed(priors: dict[str, Prior]) -> str:
     if not same:
         return ""
     table = _table("assumed", "", "from", "for")
-    for (what, value, source), whose in same.items():
-        _row(table, what, value, source, ", ".join(whose))
+    for (what, value, source), names in same.items():
+        _row(table, what, value, source, ", ".join(names))
     return _text(table)
 
 

@@ -26,20 +26,21 @@ def write(job: Job, stage: Stage) -> list[Calls]:
     writer, count = str(task_set.writer), task_set.count or 0
     with stage.paid("tasks", f"{name}.sqlite") as paid:
         replayer = stage.speaker(writer, paid)
-        found = _written(name, replayer, stage)
-    tasks, is_whole = found
-    missing = 0 if is_whole else max(0, count - len(tasks))
+        tasks, is_open = _written(name, replayer, stage)
+    missing = max(0, count - len(tasks)) if is_open else 0
     if Path(path).exists() and handmade.edited(Path(path)):
         stage.known.put_tasks(path, Tasks(read_tasks(path)))
     else:
         stage.known.put_tasks(path, Tasks(tasks, missing))
-    kept = stage.priors.kept().value if missing else Range.exactly(1)
+    if not missing:
+        return [Calls(stage.experiment.model_name(writer), paid=replayer.replayed)]
+    kept = stage.priors.kept().value
     answers = Range(missing / kept.high, missing / kept.likely, missing / kept.low)
     return [stage.new_calls("tasks", writer, replayer.replayed, answers, stage.lengths.of_writing())]
 
 
 def _written(name: str, replayer: Replayer, stage: Stage) -> tuple[list[Task], bool]:
-    """The tasks that are paid for, and whether they are all."""
+    """The tasks that are paid for, and whether calls are missing."""
     experiment = stage.experiment
     task_set = experiment.task_sets[name]
     keywords = share_of(experiment, name, read_jsonl(experiment.world.keywords, Keyword))
@@ -50,7 +51,7 @@ def _written(name: str, replayer: Replayer, stage: Stage) -> tuple[list[Task], b
         written = at_once(
             write_tasks(writer, template, retry, keywords, count, known, task_set.similarity, experiment.seed)
         )
-        return written.tasks, True
+        return written.tasks, False
     except Missing:
         replayer.replayed = 0
     tasks: list[Task] = []
@@ -60,7 +61,7 @@ def _written(name: str, replayer: Replayer, stage: Stage) -> tuple[list[Task], b
         except Missing:
             continue
         tasks += [answer] if isinstance(answer, Task) else []
-    return tasks, False
+    return tasks, True
 
 
 def cast(job: Job, stage: Stage) -> list[Calls]:

@@ -19,14 +19,16 @@ from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import Task
 from parley.report.shelf import Shelf
 
-#: One row a job and speaker.
+#: One row a job and speaker. `model` is what spoke, `wall` the time on the clock of the job, null if it is not known.
 USAGE: dict[str, pl.DataType] = {
     "stage": pl.String(),
     "speaker": pl.String(),
+    "model": pl.String(),
     **{name: pl.Int64() for name in ("calls", "prompt_tokens", "cached_tokens", "completion_tokens")},
     "seconds": pl.Float64(),
     "retries": pl.Int64(),
     "failures": pl.Int64(),
+    "wall": pl.Float64(),
 }
 #: One row a job: wall seconds and the most memory in MiB.
 TIMINGS: dict[str, pl.DataType] = {"stage": pl.String(), "seconds": pl.Float64(), "max_rss": pl.Float64()}
