@@ -15,7 +15,9 @@ from parley.canonical import digest
 from parley.config import Experiment, Seats
 from parley.layout import Layout
 from parley.llm import store
+from parley.llm.blocks import Blocks
 from parley.llm.call import Request
+from parley.llm.packing import unpack_request
 from parley.llm.siblings import open_read_only
 from parley.records.jsonl import write_text
 
@@ -123,7 +125,7 @@ def _remembered(path: Path, memory: Path | None, count: Callable[[], list[Any]])
 def _of_ledger(path: Path, stage: str) -> list[tuple[Kind, Mapping[str, int]]]:
     try:
         with closing(open_read_only(path, timeout=5)) as connection:
-            blocks = store.Blocks(connection)
+            blocks = Blocks(connection)
             found: dict[Kind, Took] = {}
             for model, calls, prompt, cached, completion in connection.execute(SUMS):
                 identity = json.loads(store.identity_json(model, blocks.get))
@@ -141,11 +143,11 @@ def _of_ledger(path: Path, stage: str) -> list[tuple[Kind, Mapping[str, int]]]:
         return []
 
 
-def _sample(connection: sqlite3.Connection, blocks: store.Blocks) -> Iterator[tuple[Request, int]]:
+def _sample(connection: sqlite3.Connection, blocks: Blocks) -> Iterator[tuple[Request, int]]:
     query = "SELECT key, model, request, prompt_tokens FROM calls WHERE request IS NOT NULL ORDER BY key LIMIT ?"
     for key, model, request, tokens in connection.execute(query, (SAMPLE,)).fetchall():
         if tokens:  # an endpoint that does not count them tells nothing
-            yield store.unpack_request(key, model, request, blocks.get), tokens
+            yield unpack_request(key, model, request, blocks.get), tokens
 
 
 def kind_of(stage: str, identity: Mapping[str, Any]) -> Kind:
