@@ -12,7 +12,7 @@ from parley.config import Batch
 from parley.errors import ParleyError
 from parley.llm import batch, batch_api
 from parley.llm.batch_api import BatchApi
-from parley.llm.batch_memory import BatchMemory
+from parley.llm.batch_memory import BatchMemory, Handed
 from parley.llm.call import CallFailed
 from parley.llm.speaker import Speaker
 from tests.counter import Desk, answered, ask, question, served
@@ -315,8 +315,9 @@ def test_an_endpoint_without_batches_is_one_line_with_the_remedy(desk: Desk) -> 
         desk.job(*TEN)
 
 
-def test_a_batch_that_the_endpoint_has_never_heard_of_is_not_paid_again_unasked(desk: Desk) -> None:
-    desk.faults = [(LOOK, refuse(404, "No batch found"))]
+@pytest.mark.parametrize("missing", [LOOK, "GET /files/.*/content"])
+def test_a_batch_that_the_endpoint_does_not_know_any_more_is_not_paid_again_unasked(desk: Desk, missing: str) -> None:
+    desk.faults = [(missing, refuse(404, "No such thing"))]
     with pytest.raises(ParleyError, match=r"does not know batch .* with 9 calls; use the key") as unknown:
         desk.job(*TEN)
     assert str(desk.memory) in str(unknown.value)
@@ -406,6 +407,35 @@ def test_another_shard_finds_what_is_on_its_way(desk: Desk) -> None:
     assert desk.job(*range(5), ledger="1") == answered(*range(5))
     assert desk.job(*range(5, 10), ledger="2") == answered(*range(5, 10))
     assert (desk.sizes, desk.live) == ([9], ["Ask 0"])
+
+
+def test_what_a_batch_taken_up_lacks_goes_live_even_if_it_is_asked_late(desk: Desk) -> None:
+    desk.pace(delay=0.2, failing=0.5)
+    interrupted(desk, *TEN)
+
+    async def work(judge: Speaker) -> list[str]:
+        return [text for number in TEN for text in await ask(judge, number)]
+
+    assert desk.job(work=work) == answered(*TEN)
+    assert set(desk.paid().values()) == {1} and len(desk.live) > 1
+    assert desk.sizes == [9] and desk.waiting == []
+
+
+def test_a_batch_that_another_shard_collects_meanwhile_is_collected_here_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.pace(delay=0.2)
+    interrupted(desk, *TEN)
+    requests = BatchMemory.requests
+
+    def gone(memory: BatchMemory, batch: Handed) -> Any:
+        memory.forget(batch)
+        return requests(memory, batch)
+
+    monkeypatch.setattr(BatchMemory, "requests", gone)
+    assert desk.job(*range(3, 6), ledger="1") == answered(3, 4, 5)
+    assert desk.sizes == [9] and desk.live == ["Ask 0"]
+    assert sorted(desk.calls("1").values()) == answered(3, 4, 5)
 
 
 def test_new_calls_beside_a_pending_batch_make_another(desk: Desk) -> None:

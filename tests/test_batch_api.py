@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.llm.batch_api import BatchApi, View, line_of
+from parley.llm.batch_api import SKEW, BatchApi, View, line_of
 from parley.llm.batch_memory import Handed
 from parley.llm.call import Reply
+from parley.playhouse.batches import Batch
 from tests.counter import Desk, echo, served
 
 KEY = "ab" * 32
@@ -26,8 +27,8 @@ values = st.recursive(
 )
 
 
-def api(key: str | None = None) -> BatchApi:
-    return BatchApi("http://127.0.0.1:1/v1", key)
+SECRET = "sk-very-secret"
+API = BatchApi("http://127.0.0.1:1/v1", SECRET)
 
 
 @pytest.fixture
@@ -56,19 +57,21 @@ def test_a_request_is_a_line_with_its_key() -> None:
     assert json.loads(line) == {"custom_id": KEY, "method": "POST", "url": "/v1/chat/completions", "body": body}
 
 
+@settings(deadline=None)
 @given(value=values)
 def test_no_line_is_too_odd(value: Any) -> None:
     """Whatever a server writes, the rest of the batch is read, and nothing is an answer that is none."""
-    _, outcome = api()._outcome(json.dumps(value).encode())
+    _, outcome = API._outcome(json.dumps(value).encode())
     assert isinstance(outcome, str) and "\n" not in outcome
 
 
+@settings(deadline=None)
 @given(text=st.text(), finish=st.sampled_from(["stop", "length", "content_filter"]))
 def test_an_answer_is_read_as_a_live_one(text: str, finish: str) -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}
     body = {"choices": [{"message": {"content": text}, "finish_reason": finish}], "usage": usage}
     line = {"custom_id": KEY, "response": {"status_code": 200, "body": body}, "error": None}
-    key, reply = api()._outcome(json.dumps(line).encode())
+    key, reply = API._outcome(json.dumps(line).encode())
     assert key == KEY and isinstance(reply, Reply) and reply.batched
     assert (reply.key, reply.finish_reason) == (KEY, finish)
     assert reply.text == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -76,9 +79,8 @@ def test_an_answer_is_read_as_a_live_one(text: str, finish: str) -> None:
 
 
 def test_a_reason_is_one_short_line_without_the_key() -> None:
-    secret = "sk-very-secret"
-    error = {"code": "odd", "message": f"your {secret}\nis " + "x" * 999}
-    _, reason = api(secret)._outcome(json.dumps({"custom_id": KEY, "response": None, "error": error}).encode())
+    error = {"code": "odd", "message": f"your {SECRET}\nis " + "x" * 999}
+    _, reason = API._outcome(json.dumps({"custom_id": KEY, "response": None, "error": error}).encode())
     assert isinstance(reason, str) and reason.startswith("odd: your *** is xxx") and len(reason) == 300
 
 
@@ -97,29 +99,31 @@ def _body() -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": "Ask"}], "max_tokens": 1}
 
 
-def test_a_batch_is_found_by_its_name_among_many(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [NAMED.created]
-    monkeypatch.setattr(desk.counter, "_clock", lambda: now[0])
-    body = {"custom_id": KEY, "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", **_body()}}
-
-    async def work(speaks: BatchApi) -> tuple[str, str | None]:
-        begun = await speaks.hand_in(NAMED, [json.dumps(body).encode()])
-        for number in range(150):
-            await speaks.hand_in(Handed(f"{number}", "", 0.0, ()), [json.dumps(body).encode()])
-        return begun, await speaks.find(NAMED)
-
-    begun, found = at(desk, work)
-    assert begun == found
-    assert sum(line == "GET /batches" for line in desk.asked) == 2  # a hundred a page
+def fill(desk: Desk, count: int, created: float) -> None:
+    """Batches of others, begun at this time."""
+    for _ in range(count):
+        request = {"input_file_id": "f", "completion_window": "24h"}
+        made = Batch(f"other-{len(desk.counter.batches)}", created, request, status="completed")
+        desk.counter.batches[made.id] = made
 
 
-def test_the_search_ends_with_batches_that_are_older(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk.counter, "_clock", lambda: NAMED.created - 2 * 3600)
+def pages(desk: Desk) -> int:
+    return sum(line == "GET /batches" for line in desk.asked)
 
-    async def work(speaks: BatchApi) -> str | None:
-        for number in range(150):
-            await speaks.hand_in(Handed(f"{number}", "", 0.0, ()), [b"{}"])
-        return await speaks.find(NAMED)
 
-    assert at(desk, work) is None
-    assert sum(line == "GET /batches" for line in desk.asked) == 1
+def test_a_batch_is_found_by_its_name_among_many(desk: Desk) -> None:
+    async def begin(speaks: BatchApi) -> str:
+        body = {"custom_id": KEY, "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", **_body()}}
+        return await speaks.hand_in(NAMED, [json.dumps(body).encode()])
+
+    begun = at(desk, begin)
+    fill(desk, 150, NAMED.created)
+    assert at(desk, lambda speaks: speaks.find(NAMED)) == begun
+    assert pages(desk) == 2  # a hundred each
+
+
+def test_the_search_ends_with_batches_that_are_older(desk: Desk) -> None:
+    fill(desk, 150, NAMED.created - 2 * SKEW)
+    fill(desk, 3, NAMED.created - SKEW / 2)
+    assert at(desk, lambda speaks: speaks.find(NAMED)) is None
+    assert pages(desk) == 1

@@ -48,7 +48,8 @@ ZERO = Range()
 class Calls:
     """The calls to one model (by its name in the config): those that are paid for already, and new ones.
 
-    `cached` is the share of the prompt tokens that the endpoint is expected to read from its cache.
+    `cached` is the share of the prompt tokens that the endpoint is expected to read from its cache, `batched` the share
+    of the calls that are to go through batches.
     """
 
     model: str
@@ -57,32 +58,38 @@ class Calls:
     prompt_tokens: Range = ZERO
     completion_tokens: Range = ZERO
     cached: float = 0.0
+    batched: float = 0.0
 
     def __add__(self, other: "Calls") -> "Calls":
         tokens = self.prompt_tokens + other.prompt_tokens
         weights = (self.prompt_tokens.likely, other.prompt_tokens.likely)
-        shares = self.cached * weights[0] + other.cached * weights[1]
+        cached, batched = (
+            sum(share * weight for share, weight in zip(shares, weights, strict=True)) / (tokens.likely or 1.0)
+            for shares in ((self.cached, other.cached), (self.batched, other.batched))
+        )
         return Calls(
             self.model,
             self.paid + other.paid,
             self.new + other.new,
             tokens,
             self.completion_tokens + other.completion_tokens,
-            shares / tokens.likely if tokens.likely else 0.0,
+            cached,
+            batched,
         )
 
     def money(self, experiment: Experiment) -> Range:
-        """What the new calls cost in the currency of the model's price; the most counts nothing as cached."""
+        """What the new calls cost in the currency of the model's price; the most has nothing cached and all live."""
         model = experiment.models[self.model]
 
-        def at(prompt: float, completion: float, cached: float) -> float:
-            return cost(model, prompt, prompt * cached, completion) or 0.0
+        def at(prompt: float, completion: float, cached: float, batched: float) -> float:
+            live, batch = (cost(model, prompt, prompt * cached, completion, batch=how) or 0.0 for how in (False, True))
+            return live + (batch - live) * batched
 
         prompt, completion = self.prompt_tokens, self.completion_tokens
         return Range(
-            at(prompt.low, completion.low, self.cached),
-            at(prompt.likely, completion.likely, self.cached),
-            at(prompt.high, completion.high, 0.0),
+            at(prompt.low, completion.low, self.cached, self.batched),
+            at(prompt.likely, completion.likely, self.cached, self.batched),
+            at(prompt.high, completion.high, 0.0, 0.0),
         )
 
 

@@ -15,6 +15,7 @@ from parley.estimate.lengths import Lengths
 from parley.estimate.paid import TIMEOUT, Paid, Replayer
 from parley.estimate.policies import Policies
 from parley.estimate.priors import Priors
+from parley.job import SINGLE_CALLS
 from parley.llm.identity import identity_of
 from parley.llm.siblings import Siblings
 from parley.llm.weights import cache_folder
@@ -77,6 +78,7 @@ class Stage:
             prompt_tokens=calls * tokens,
             completion_tokens=calls * answer,
             cached=self.priors.cached(stage, player),
+            batched=float(stage in SINGLE_CALLS and self.experiment.model_of(player).batch is not None),
         )
 
 

@@ -8,6 +8,7 @@ hours; and what a batch left unanswered, which is tried, judged and recorded the
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from parley.config import Batch, Model
@@ -58,7 +59,7 @@ class Batcher:
         self._body: Callable[[Request], dict[str, Any]] = lambda request: {}
         self._opening = asyncio.Lock()
         self._held: dict[str, Handed] = {}  # by key: batches that an earlier job handed in
-        self._answers: dict[str, asyncio.Future[Reply]] = {}
+        self._waiting: dict[str, tuple[Request, asyncio.Future[Reply]]] = {}
         self._gathered: list[Request] = []
         self._timer: asyncio.TimerHandle | None = None
         self._probing = False
@@ -117,21 +118,15 @@ class Batcher:
     async def answer(self, request: Request) -> Reply:
         """The answer from a batch; it is in the ledger. Raises `LeftOver` if there is none, `ParleyError` for all."""
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._answers[request.key] = answer
+        self._waiting[request.key] = request, answer
         try:
-            if (batch := self._held.get(request.key)) is not None:
-                if batch.name not in self._tasks:
-                    self._start(batch.name, self._take_up(batch), batch.keys)
-            else:
+            if (batch := self._held.get(request.key)) is None:
                 self._gather(request)
+            elif batch.name not in self._tasks:
+                self._start(batch.name, self._take_up(batch), batch.keys)
             return await answer
-        except LeftOver as left:
-            self._held.pop(request.key, None)
-            if not left.again:
-                self._live.add(request.key)
-            raise
         finally:
-            self._answers.pop(request.key, None)
+            self._waiting.pop(request.key, None)
 
     async def close(self) -> None:
         """Wait for nothing more. Batches go on at the endpoint, and are taken up by the next run."""
@@ -200,7 +195,10 @@ class Batcher:
     async def _take_up(self, batch: Handed) -> None:
         """Wait for a batch that an earlier job handed in."""
         self._say(f"batch {batch.id}: taken up, {len(batch.keys)} calls, {_age(batch)} old")
-        await self._follow(batch, self._memory.requests(batch))
+        requests: Mapping[str, Request] = {}
+        with suppress(FileNotFoundError):  # another shard has collected it meanwhile
+            requests = self._memory.requests(batch)
+        await self._follow(batch, requests)
 
     async def _follow(self, batch: Handed, requests: Mapping[str, Request]) -> None:
         """Wait for the end of a batch, put its answers into the ledger and give them to those who wait."""
@@ -208,7 +206,10 @@ class Batcher:
         if view.status == "failed" and not view.files:
             await self._refused(batch, view)
             return
-        good = [(requests[key], got) for key, got in outcomes.items() if isinstance(got, Reply) and key in requests]
+        requests = {**requests, **{key: request for key, (request, _) in self._waiting.items()}}
+        known = set(batch.keys)
+        replies = {key: got for key, got in outcomes.items() if isinstance(got, Reply) and key in known}
+        good = [(requests[key], reply) for key, reply in replies.items() if key in requests]
         for start in range(0, len(good), MERGE):
             await asyncio.gather(*(self._ledger.keep(*call) for call in good[start : start + MERGE]))
         self._memory.forget(batch)
@@ -217,7 +218,7 @@ class Batcher:
         why = "no answer" if view.status == "completed" else view.status
         self._settle(
             {
-                key: got if isinstance(got := outcomes.get(key, why), Reply) else LeftOver(f"batch: {got}")
+                key: replies[key] if key in replies else LeftOver(f"batch: {outcomes.get(key, why)}")
                 for key in batch.keys
             }
         )
@@ -250,7 +251,9 @@ class Batcher:
                 if (view := await self._api.look(batch.id)) is None:
                     raise self._unknown(batch)
                 if view.ended:
-                    return view, await self._api.collect(view)
+                    if (outcomes := await self._api.collect(view)) is None:
+                        raise self._unknown(batch)
+                    return view, outcomes
                 if not cancelled and (not self._on or time.time() - batch.created > self._options.hours * 3600):
                     await self._api.cancel(batch.id)
                     cancelled = True
@@ -270,7 +273,7 @@ class Batcher:
 
     def _unknown(self, batch: Handed) -> ParleyError:
         return ParleyError(
-            f"endpoint {batch.address} does not know batch {batch.id}, handed in {_age(batch)} ago with "
+            f"endpoint {batch.address} does not know batch {batch.id} or its files, handed in {_age(batch)} ago with "
             f"{len(batch.keys)} calls; use the key it was handed in with, or delete {self._memory.folder}/{batch.name}.* "
             "to have its calls made (and paid) anew"
         )
@@ -279,7 +282,11 @@ class Batcher:
 
     def _settle(self, outcomes: Mapping[str, Reply | Exception]) -> None:
         for key, outcome in outcomes.items():
-            if (answer := self._answers.get(key)) is not None and not answer.done():
+            self._held.pop(key, None)
+            if isinstance(outcome, LeftOver) and not outcome.again:
+                self._live.add(key)
+            _, answer = self._waiting.get(key, (None, None))
+            if answer is not None and not answer.done():
                 answer.set_result(outcome) if isinstance(outcome, Reply) else answer.set_exception(outcome)
 
     def _start(self, name: str, work: Any, keys: Sequence[str]) -> None:

@@ -125,12 +125,20 @@ class BatchApi:
             except (ConflictError, BadRequestError):
                 return  # it has ended by itself
 
-    async def collect(self, view: View) -> dict[str, Reply | str]:
-        """By key the reply, or the reason why there is none. A key that the endpoint left out is left out here."""
+    async def collect(self, view: View) -> dict[str, Reply | str] | None:
+        """By key the reply, or the reason why there is none; a key that the endpoint left out is left out here.
+
+        None if the endpoint does not have the files any more.
+        """
+        from openai import NotFoundError
+
         found: dict[str, Reply | str] = {}
         for file in view.files:
             with self._told():
-                content = (await self._client.files.content(file)).content
+                try:
+                    content = (await self._client.files.content(file)).content
+                except NotFoundError:
+                    return None
             for text in content.split(b"\n"):
                 if text.strip():
                     key, outcome = self._outcome(text)

@@ -36,7 +36,10 @@ FAILURES = "SELECT model, 0, 0, 0, 0, 0.0, 0, count(*) FROM failures GROUP BY mo
 
 @dataclass
 class Usage:
-    """Sums over the replies that a job stands on. Equal on a replay: tokens and seconds are those of the first time."""
+    """Sums over the replies that a job stands on. Equal on a replay: tokens and seconds are those of the first time.
+
+    The tokens of replies that came in a batch are told once more by themselves: they have another price.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -45,6 +48,9 @@ class Usage:
     seconds: float = 0.0
     retries: int = 0
     failures: int = 0
+    batch_prompt_tokens: int = 0
+    batch_cached_tokens: int = 0
+    batch_completion_tokens: int = 0
 
     def add(self, reply: Reply) -> None:
         """Count one reply."""
@@ -54,6 +60,10 @@ class Usage:
         self.cached_tokens += reply.cached_tokens
         self.seconds += reply.seconds
         self.retries += reply.retries
+        if reply.batched:
+            self.batch_prompt_tokens += reply.prompt_tokens
+            self.batch_cached_tokens += reply.cached_tokens
+            self.batch_completion_tokens += reply.completion_tokens
 
     def as_dict(self) -> dict[str, float]:
         """The sums, seconds to the hundredth."""

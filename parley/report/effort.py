@@ -6,7 +6,7 @@ import polars as pl
 
 from parley.llm.prices import cost
 from parley.pricelist import Price
-from parley.report.findings import Findings
+from parley.report.findings import TOKENS, Findings
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,17 @@ def efforts(findings: Findings) -> list[Effort]:
         is_known = row["speaker"] in speakers
         model = experiment.model_of(row["speaker"]) if is_known else None
         price = model.price if model else None
-        money = cost(model, row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) if model else None
+        batched = [int(row.pop(f"batch_{name}") or 0) for name in TOKENS]
+        live = [row[name] - part for name, part in zip(TOKENS, batched, strict=True)]
+        money = _sum(cost(model, *live), cost(model, *batched, batch=True)) if model else None
         efforts.append(Effort(**row, money=money, currency=price.currency if isinstance(price, Price) else None))
     return efforts
+
+
+def _sum(*amounts: float | None) -> float | None:
+    """The sum, None if one of the amounts is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if len(known) == len(amounts) else None
 
 
 def spent(efforts: list[Effort]) -> dict[str, float]:
