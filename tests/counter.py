@@ -60,7 +60,8 @@ class Desk:
         self.asked: list[str] = []
         self.faults: list[tuple[str, Act]] = []
         self.said: list[str] = []
-        self.counts: Any = None
+        self.counts: Any = None  # of the last job
+        self.usage: Any = None
 
     # -- jobs --------------------------------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ class Desk:
                 async with speakers(
                     experiment(models=models, **changes), ["judge"], book, batches=self.memory, say=self.said.append
                 ) as found:
-                    self.counts = found["judge"].counts
+                    self.counts, self.usage = found["judge"].counts, found["judge"].usage
                     return await (work(found["judge"]) if work else ask(found["judge"], *numbers))
 
         return asyncio.run(asyncio.wait_for(body(), 30))

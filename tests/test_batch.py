@@ -488,6 +488,16 @@ def test_a_batch_costs_the_batch_price(desk: Desk) -> None:
     assert desk.counts.cost == pytest.approx(PAID + 9 * PAID / 2)
 
 
+def test_what_came_in_batches_is_counted_by_itself_and_the_same_on_a_replay(desk: Desk) -> None:
+    desk.pace(failing=0.3)
+    desk.job(*TEN)
+    first, batched = desk.usage.as_dict(), 10 - len(desk.live)
+    assert (first["prompt_tokens"], first["batch_prompt_tokens"]) == (100, 10 * batched)
+    assert (first["completion_tokens"], first["batch_completion_tokens"]) == (30, 3 * batched)
+    desk.job(*TEN, batch=None)
+    assert desk.usage.as_dict() == first and 0 < batched < 9
+
+
 def test_a_batch_is_cut_to_what_the_budget_bears_and_the_rest_follows(desk: Desk) -> None:
     # The first call at its most, then as many as fit at half of that; what they do not need lets others follow.
     assert desk.job(*TEN, judge={"price": PRICE}, budget={"amount": 3.2 * MOST}) == answered(*TEN)
