@@ -4,7 +4,7 @@
 #
 # `snakemake --cores all` builds the report of config.yaml; `--configfile configs/….yaml` takes another experiment
 # instead. Targets to type: tasks, episodes, ratings, policies, scores, report; results/{experiment}/policies/{policy};
-# results/{experiment}/scores/{policy}/{evaluation}.parquet.
+# results/{experiment}/scores/{policy}/{evaluation}.parquet. `snakemake --cores 1 estimate` tells what a run would cost.
 
 
 # A --configfile replaces the default experiment; Snakemake would merge the two.
@@ -20,6 +20,7 @@ include: "rules/ratings.smk"
 include: "rules/learning.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/estimate.smk"
 
 
 rule all:

@@ -9,35 +9,39 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from parley.config_faults import first_fault
 from parley.errors import ParleyError
+from parley.pricelist import OURS, Price, price_of, read_prices
+from parley.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and _")]
 Seats = tuple[str, str]
 
 
-class Section(BaseModel):
-    """A part of the config: frozen, and a key it does not know is an error."""
+class Batch(Section):
+    """How a model's calls go through its endpoint's Batch API: half the price, an answer within hours.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    Only where each call stands alone: writing tasks and rating. Playing, turn by turn, stays live.
+    """
+
+    poll: float = Field(default=60, gt=0, description="seconds between two looks at a batch")
+    hours: float = Field(default=24, gt=0, le=24, description="longest wait; what has no answer then is sent live")
+    fewest: int = Field(default=8, ge=1, description="fewer calls than these are sent live")
 
 
-class Price(Section):
-    """What a model's tokens cost, in `currency` per million tokens."""
-
-    input: float = Field(ge=0, description="per million prompt tokens")
-    output: float = Field(ge=0, description="per million completion tokens")
-    cached_input: float | None = Field(default=None, ge=0, description="per million prompt tokens read from a cache")
-    currency: str = "USD"
+def _switched(value: Any) -> Any:
+    if not isinstance(value, bool | dict | Batch | None):
+        raise ValueError("give `true`, `false` or {poll: …, hours: …, fewest: …}")
+    return ({} if value else None) if isinstance(value, bool) else value
 
 
 class Model(Section):
     """Something that can speak, reached over the OpenAI chat protocol.
 
     What the model is (engine, name, path, revision, sampling) is part of every call's identity. How it is reached
-    (base_url, api_key_env, concurrency, price) is not: moving a server makes nothing stale.
+    (base_url, api_key_env, concurrency, batch, price) is not: moving a server makes nothing stale.
     """
 
     engine: Literal["openai", "llamacpp", "vllm", "playhouse"]
@@ -51,15 +55,19 @@ class Model(Section):
     api_key_env: str | None = Field(default=None, description="name of the environment variable that holds the key")
     concurrency: int = Field(default=32, ge=1, description="most calls in flight per job; adapts downwards")
     timeout: float = Field(default=120.0, gt=0, description="seconds to wait for one answer")
-    price: Price | Literal["free"] | None = Field(default=None, description="a remote model needs one, or `free`")
+    batch: Annotated[Batch | None, BeforeValidator(_switched, json_schema_input_type=Batch | bool | None)] = Field(
+        default=None, description="`true`: tasks and ratings go through the Batch API (openai)"
+    )
+    price: Price | Literal["free"] | None = Field(
+        default=None, description="else it is looked up; `free` costs nothing"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.engine == "openai":
-            if not self.name:
-                raise ValueError("an openai model needs `name`: the model's name at its endpoint")
-            if self.price is None:
-                raise ValueError("price is missing; give `price: {input: …, output: …}` per million tokens or `free`")
+        if self.engine == "openai" and not self.name:
+            raise ValueError("an openai model needs `name`: the model's name at its endpoint")
+        if self.engine != "openai" and self.batch is not None:
+            raise ValueError("batch is for `engine: openai`, whose endpoint has a Batch API; delete it")
         if self.engine in ("llamacpp", "vllm") and not self.path:
             raise ValueError(f"a {self.engine} model needs `path`: the folder of its checkpoint")
         if self.engine == "playhouse" and not self.name:
@@ -226,8 +234,17 @@ class Safety(Section):
 class Budget(Section):
     """The most that one run may spend; calls that would exceed it are not made."""
 
-    amount: float = Field(gt=0)
+    amount: float | None = Field(default=None, gt=0, description="by all models together")
+    models: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="by single models, with the policies that were trained from them"
+    )
     currency: str = "USD"
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.amount is None and not self.models:
+            raise ValueError("give `amount`, the most for all models together, or `models` with amounts by name")
+        return self
 
 
 class Experiment(Section):
@@ -246,6 +263,7 @@ class Experiment(Section):
     knowledge: Knowledge | None = None
     safety: Safety | None = None
     budget: Budget | None = None
+    prices: str | None = Field(default=None, description="a price list of your own, before `resources/prices.yaml`")
 
     # -- names -------------------------------------------------------------------------------------------------
 
@@ -281,6 +299,12 @@ class Experiment(Section):
             self._known(study.tasks, "task set", self.task_sets, f"{at}.tasks")
             self._known(study.partner, "policy or model", speakers, f"{at}.partner")
             self._known(study.judge, "model", self.models, f"{at}.judge")
+        return self
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        for name in self.budget.models if self.budget else ():
+            self._known(name, "model", self.models, "budget.models")
         return self
 
     @staticmethod
@@ -355,9 +379,13 @@ class Experiment(Section):
         entry = self.policies[policy]
         return entry.model if entry.model is not None else self.base_of(str(entry.parent))
 
+    def model_name(self, player: str) -> str:
+        """The name in `models` of what answers for `player`, a policy or a model."""
+        return self.base_of(player) if player in self.policies else player
+
     def model_of(self, player: str) -> Model:
         """The model that answers for `player`, a policy or a model."""
-        return self.models[self.base_of(player) if player in self.policies else player]
+        return self.models[self.model_name(player)]
 
     def trained(self, player: str) -> bool:
         """True if `player` is a policy with an adapter of its own."""
@@ -374,11 +402,32 @@ class Experiment(Section):
 
 
 def check(data: Any, source: str = "config") -> Experiment:
-    """Parse a config. Raises `ParleyError` with one line: the file, the YAML path, the fault and the remedy."""
+    """Parse a config, and look up the prices that it leaves to the lists.
+
+    Raises `ParleyError` with one line: the file, the YAML path, the fault and the remedy.
+    """
     try:
-        return Experiment.model_validate(data)
+        return _priced(Experiment.model_validate(data), source)
     except ValidationError as error:
         raise ParleyError(f"{source}: {first_fault(error, Experiment.model_json_schema())}") from None
+
+
+def _priced(experiment: Experiment, source: str) -> Experiment:
+    """The experiment with a price at every remote model: its own, or that of the user's list, or that of ours."""
+    unpriced = {name: m for name, m in experiment.models.items() if m.engine == "openai" and m.price is None}
+    if not unpriced:
+        return experiment
+    lists = [read_prices(path) for path in (experiment.prices, OURS) if path]
+    priced = {}
+    for name, model in unpriced.items():
+        price = price_of(model.name, lists)
+        if isinstance(price, str):
+            raise ParleyError(
+                f"{source}: models.{name}.price: no price list has {model.name!r}{price}; write "
+                "`price: {input: …, output: …}` (per million tokens), or `price: free`"
+            )
+        priced[name] = model.model_copy(update={"price": price})
+    return experiment.model_copy(update={"models": experiment.models | priced})
 
 
 def load(path: str | Path) -> Experiment:

@@ -10,12 +10,18 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from parley.canonical import digest
 from parley.config import Experiment, load
+from parley.llm.batch_api import MOST_LINES
 from parley.llm.ledger import Ledger
 from parley.llm.source import Source
 from parley.llm.speaker import Speaker, speakers, summary
+from parley.llm.store import label
 from parley.progress import Journal
 from parley.records.jsonl import write_text
+
+#: The stages whose calls stand alone: a Batch API may answer them.
+SINGLE_CALLS = ("tasks", "ratings")
 
 
 @dataclass(frozen=True)
@@ -49,14 +55,34 @@ class Stage:
         """Speakers by name; at the end the calls are summed up in the log and in the usage file."""
         folders = {policy: Path(folder) for policy, _, folder in (entry.partition("=") for entry in adapters)}
         with Ledger(self.ledger, stage_root=stage_root(self.ledger, self.name)) as ledger:
-            async with speakers(self.experiment, names, ledger, folders, self.logs) as found:
+            async with speakers(
+                self.experiment, names, ledger, folders, self.logs, batches=self.batches, say=self._aloud
+            ) as found:
                 yield found
                 self.journal.line(summary(found))
                 write_text(self.usage, json.dumps(self._taken(found), indent=1, sort_keys=True) + "\n")
 
+    @property
+    def batches(self) -> Path | None:
+        """The folder where the jobs of a stage of single calls remember their batches."""
+        if self.name not in SINGLE_CALLS:
+            return None
+        return (stage_root(self.ledger, self.name) or self.ledger.parent) / ".batches"
+
+    def _aloud(self, line: str) -> None:
+        self.journal.line(line, aloud=True)
+
     def _taken(self, found: Mapping[str, Speaker]) -> dict[str, Any]:
-        """What the calls took, by speaker. The same after a replay, so that it makes nothing stale."""
-        return {"stage": self.name, "speakers": {name: speaker.usage.as_dict() for name, speaker in found.items()}}
+        """What the calls took, by speaker, and which model that was. The same after a replay: it makes nothing stale."""
+        taken = {
+            name: {
+                "model": label(speaker.identity),
+                "identity": digest(speaker.identity, 16),
+                **speaker.usage.as_dict(),
+            }
+            for name, speaker in found.items()
+        }
+        return {"stage": self.name, "speakers": taken}
 
 
 def stage_root(ledger: Path, stage: str) -> Path | None:
@@ -77,6 +103,11 @@ def in_flight(experiment: Experiment, names: Iterable[str]) -> int:
         kind = Source.kind(model)
         widths[kind] = max(widths.get(kind, 0), model.concurrency)
     return ceil(1.5 * sum(widths.values()))
+
+
+def asked_at_once(experiment: Experiment, name: str) -> int:
+    """How many single calls a job has open at once: what a model takes, or what goes into one batch."""
+    return MOST_LINES if experiment.model_of(name).batch else in_flight(experiment, [name])
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

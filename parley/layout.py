@@ -36,7 +36,11 @@ class Layout:
 
     def tasks(self, task_set: str) -> list[str]:
         """The files of a task set, one a shard."""
-        return [f"{self.results}/tasks/{task_set}/{shard}.jsonl" for shard in self.shards(task_set)]
+        return [self.shard(task_set, shard) for shard in self.shards(task_set)]
+
+    def shard(self, task_set: str, shard: str) -> str:
+        """One file of a task set."""
+        return f"{self.results}/tasks/{task_set}/{shard}.jsonl"
 
     def source(self, task_set: str) -> str:
         """The uncut, uncast tasks of a set: the file that the config names, or what the writer wrote."""

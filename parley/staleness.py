@@ -117,5 +117,6 @@ def report(experiment: Experiment) -> str:
         name: model.identity() | {"path": model.path, "price": _dump(model)["price"]}
         for name, model in experiment.models.items()
     }
-    shown.pop("budget", None)
+    for unseen in ("budget", "prices"):
+        shown.pop(unseen, None)
     return canonical_json(shown)

@@ -1,6 +1,7 @@
 # What all rules share: the checked experiment, the paths of its files, and the functions that name inputs.
 import os
 import sys
+import time
 
 sys.path.insert(0, workflow.basedir)
 
@@ -19,11 +20,15 @@ try:
 except ParleyError as error:
     sys.exit(f"error: {error}")
 
+# Where the jobs of one run share a budget. Jobs on other machines start a Snakemake of their own, which finds the name
+# in its environment; a name that is set already lets several runs share one budget.
+purse = os.environ.setdefault("PARLEY_PURSE", os.path.abspath(f".parley/purse/{time.time_ns()}-{os.getpid()}"))
+
 # Jobs run with this interpreter and this package, wherever Snakemake was started. A prefix is not part of what Snakemake
-# remembers of a job, so that moving the checkout makes nothing stale. The purse is where the jobs of one run share a budget.
+# remembers of a job, so that moving the checkout makes nothing stale.
 shell.prefix(
     f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PARLEY='{workflow.basedir}'; "
-    f"export PYTHONPATH=$PARLEY PARLEY_PURSE=.parley/purse/{os.getpid()}; "
+    f"export PYTHONPATH=$PARLEY PARLEY_PURSE='{purse}'; "
     f"export OMP_NUM_THREADS={os.getenv('OMP_NUM_THREADS', '1')} TOKENIZERS_PARALLELISM=false; "
 )
 
@@ -55,6 +60,21 @@ def adapters_of(players):
 def gpus_for(players):
     """GPUs that a job needs to serve these players: one where an engine of its own needs one."""
     return int(any(experiment.model_of(name).engine == "vllm" for name in players))
+
+
+def waits(name):
+    """1 if a job that asks this model mostly waits for a batch, 0 if its calls are live."""
+    return int(name is not None and experiment.model_of(name).batch is not None)
+
+
+def minutes(name, live):
+    """The most minutes that a job may take: `live`, and the longest wait for a batch."""
+    return live + (int(experiment.model_of(name).batch.hours * 60) if waits(name) else 0)
+
+
+def writer_of(wildcards):
+    """The model that writes a task set."""
+    return experiment.task_sets[wildcards.task_set].writer
 
 
 def hold_results():

@@ -21,10 +21,11 @@ rule rate:
         f"{results}/timings/ratings/{{task_set}}/{{players}}/{{judge}}/{{shard}}.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 1
+    threads: lambda wildcards: 1 - waits(wildcards.judge)
     resources:
         mem_mb=1500,
-        runtime=240,
+        runtime=lambda wildcards: minutes(wildcards.judge, 240),
+        waiting=lambda wildcards: waits(wildcards.judge),
         gpu=lambda wildcards: gpus_for([wildcards.judge]),
     params:
         cfg=lambda wildcards: staleness.ratings(experiment, wildcards.judge),

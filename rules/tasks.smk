@@ -21,10 +21,11 @@ rule write:
         f"{results}/timings/tasks/{{task_set}}.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 1
+    threads: lambda wildcards: 1 - waits(writer_of(wildcards))
     resources:
         mem_mb=1000,
-        runtime=60,
+        runtime=lambda wildcards: minutes(writer_of(wildcards), 60),
+        waiting=lambda wildcards: waits(writer_of(wildcards)),
         gpu=0,
     params:
         cfg=lambda wildcards: staleness.tasks(experiment, wildcards.task_set),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
-from parley.job import Stage, in_flight, run
+from parley.job import Stage, asked_at_once, run
 from parley.many import each
 from parley.progress import Journal, Progress
 from parley.records.character import read_characters
@@ -38,7 +38,7 @@ async def rate(options: Namespace, journal: Journal) -> None:
             made[number] = ratings
             progress.step()
 
-        await each(episodes, rate_one, in_flight(experiment, [options.judge]), rated)
+        await each(episodes, rate_one, asked_at_once(experiment, options.judge), rated)
     ratings = [rating for both in made for rating in both]
     failures = [rating for rating in ratings if rating.failure is not None]
     for rating in failures[::2]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from parley.config import Experiment, check, load
+from parley.config import Batch, Experiment, check, load
 from parley.errors import ParleyError
 from parley.reference import SCHEMA, TABLE, schema, table
 from tests.builders import ROOT, changed, experiment
@@ -40,6 +40,14 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"models": None}, "models: is missing; add it"),
     ({"policies.bc.learns_from.judge": None}, "policies.bc.learns_from.judge: is missing; add it"),
     ({"models.expert.price": {"input": 1}}, "models.expert.price.output: is missing; add it"),
+    # how a model is reached
+    (
+        {"models.writer.engine": "playhouse", "models.writer.batch": True},
+        "models.writer: batch is for `engine: openai`, whose endpoint has a Batch API; delete it",
+    ),
+    ({"models.expert.batch": {"pol": 5}}, "models.expert.batch.pol: unknown key; did you mean `poll`?"),
+    ({"models.expert.batch": "often"}, "models.expert.batch: give `true`, `false` or {poll: …, hours: …, fewest: …}"),
+    ({"models.expert.batch": {"hours": 25}}, "models.expert.batch.hours: Input should be less than or equal to 24"),
     # names that nobody has
     ({"policies.base.model": "agnet"}, "policies.base.model: no model is called 'agnet'; did you mean 'agent'?"),
     ({"policies.bc.parent": "bsae"}, "policies.bc.parent: no policy is called 'bsae'; did you mean 'base'?"),
@@ -108,13 +116,21 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     # models
     (
         {"models.expert.price": None},
-        "models.expert: price is missing; give `price: {input: …, output: …}` per million tokens or `free`",
+        "models.expert.price: no price list has 'expert-1'; write `price: {input: …, output: …}` (per million tokens), "
+        "or `price: free`",
+    ),
+    (
+        {"models.expert.price": None, "models.expert.name": "gpt-4o-mni"},
+        "models.expert.price: no price list has 'gpt-4o-mni' (it has 'gpt-4o-mini'); write `price:",
     ),
     ({"models.expert.name": None}, "models.expert: an openai model needs `name`: the model's name at its endpoint"),
     ({"models.agent.path": None}, "models.agent: a llamacpp model needs `path`: the folder of its checkpoint"),
     ({"models.writer.name": None}, "models.writer: a playhouse model needs `name`: writer, expert, partner or judge"),
     ({"models.judge.engine": "opnai"}, "models.judge.engine: Input should be 'openai', 'llamacpp', 'vllm' or"),
     ({"models.expert.price.input": -1}, "models.expert.price.input: Input should be greater than or equal to 0"),
+    ({"budget": {}}, "budget: give `amount`, the most for all models together, or `models` with amounts by name"),
+    ({"budget": {"models": {"exprt": 3}}}, "budget.models: no model is called 'exprt'; did you mean 'expert'?"),
+    ({"budget": {"models": {"expert": 0}}}, "budget.models.expert: Input should be greater than 0"),
     # entries that nothing uses
     (
         {"models.spare": {"engine": "playhouse", "name": "judge"}},
@@ -225,8 +241,19 @@ def test_a_selection_may_be_named_by_its_rule_alone() -> None:
     assert long.policies["bc"].learns_from.selection.top == 2  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(True, Batch()), (False, None), ({}, Batch()), ({"hours": 2}, Batch(poll=60, hours=2, fewest=8))],
+)
+def test_batches_are_switched_on_or_set(given: Any, meant: Batch | None) -> None:
+    mini = experiment({"models.expert.batch": given})
+    assert mini.models["expert"].batch == meant
+    assert Experiment.model_validate(mini.model_dump(mode="json")) == mini
+
+
 def test_how_a_model_is_reached_is_no_part_of_what_it_is() -> None:
     reached = {"base_url": "http://elsewhere/v1", "api_key_env": "KEY", "concurrency": 2, "timeout": 5, "price": "free"}
+    reached["batch"] = True
     moved = experiment({f"models.expert.{key}": value for key, value in reached.items()})
     assert moved.models["expert"].identity() == experiment().models["expert"].identity()
     for key, value in {"name": "expert-2", "revision": "b", "temperature": 0.5, "top_p": 0.9, "max_tokens": 9}.items():

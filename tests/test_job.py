@@ -14,8 +14,9 @@ import yaml
 
 from parley import job
 from parley.arguments import arguments
+from parley.canonical import digest
 from parley.errors import ParleyError, run_as_script
-from parley.job import Stage, first_of, in_flight, run, stage_root
+from parley.job import Stage, asked_at_once, first_of, in_flight, run, stage_root
 from parley.llm.call import Reply
 from parley.llm.speaker import Counts
 from parley.llm.taken import Usage
@@ -128,9 +129,12 @@ def test_what_the_calls_took_is_written_at_the_end(tmp_path: Path, monkeypatch: 
     given: list[Any] = []
 
     @asynccontextmanager
-    async def stand_in(mini: Any, names: Any, ledger: Any, adapters: Any, logs: Any) -> AsyncIterator[dict[str, Any]]:
+    async def stand_in(
+        mini: Any, names: Any, ledger: Any, adapters: Any, logs: Any, *, batches: Path | None, say: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        assert batches is None  # episodes are played live
         given.append((mini, names, adapters, logs))
-        yield {name: SimpleNamespace(usage=Usage(), counts=Counts()) for name in names}
+        yield {name: SimpleNamespace(usage=Usage(), counts=Counts(), identity={"name": f"{name}-1"}) for name in names}
 
     monkeypatch.setattr(job, "speakers", stand_in)
     words = ["--experiment", str(config), "--log", str(tmp_path / "logs" / "00.log")]
@@ -151,4 +155,29 @@ def test_what_the_calls_took_is_written_at_the_end(tmp_path: Path, monkeypatch: 
     assert taken["stage"] == "episodes" and set(taken["speakers"]) == {"bc", "partner"}
     assert taken["speakers"]["bc"]["calls"] == 1 and taken["speakers"]["partner"]["calls"] == 0
     assert taken["speakers"]["bc"]["prompt_tokens"] == 10 and taken["speakers"]["bc"]["seconds"] == 0.13
+    assert taken["speakers"]["bc"]["model"] == "bc-1"
+    assert taken["speakers"]["bc"]["identity"] == digest({"name": "bc-1"}, 16)
     assert "bc: 0 sent" in options.log.read_text(encoding="utf-8")
+
+
+# -- batches -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stage", "ledger", "folder"),
+    [
+        ("tasks", "ledger/tasks/round1.sqlite", "ledger/tasks/.batches"),
+        ("ratings", "ledger/ratings/round1/a+b/judge/00.sqlite", "ledger/ratings/.batches"),
+        ("ratings", "/elsewhere/mine.sqlite", "/elsewhere/.batches"),
+        ("episodes", "ledger/episodes/round1/a+b/00.sqlite", None),
+    ],
+)
+def test_only_stages_of_single_calls_have_batches(stage: str, ledger: str, folder: str | None) -> None:
+    made = Stage(stage, experiment(), Path(ledger), Path("usage.json"), Journal(None), None)
+    assert made.batches == (Path(folder) if folder else None)
+
+
+def test_a_batch_takes_all_ratings_of_a_job_at_once() -> None:
+    mini = experiment({"models.judge.concurrency": 3})
+    assert asked_at_once(mini, "judge") == 3
+    assert asked_at_once(experiment({"models.judge.batch": True}), "judge") >= 50_000

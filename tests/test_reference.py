@@ -136,10 +136,10 @@ def test_every_link_leads_to_a_section_of_the_page() -> None:
         ("Experiment", "seed", ["whole number", "`1`", "at least 0"]),
         ("Experiment", "models", ["name → [Model](#model)", "required", ""]),
         ("Experiment", "references", ["list of text", "`[]`", "models that are measured beside the policies"]),
-        ("Budget", "amount", ["number", "required", "above 0"]),
+        ("Budget", "amount", ["number", "", "by all models together; above 0"]),
         ("LearnsFrom", "players", ["[text, text]", "required", ""]),
         ("Model", "top_p", ["number", "`1.0`", "above 0, at most 1"]),
-        ("Model", "price", [r"[Price](#price) \| `free`", "", "a remote model needs one, or `free`"]),
+        ("Model", "price", [r"[Price](#price) \| `free`", "", "else it is looked up; `free` costs nothing"]),
         (
             "LearnsFrom",
             "selection",

@@ -120,6 +120,28 @@ def test_a_speaker_that_the_config_no_longer_has_is_still_counted(broken: tuple[
     assert [(row.calls, row.money) for row in old] == [(7, None)]
 
 
+def test_effort_tells_the_models_behind_a_speaker_apart(broken: tuple[Path, Experiment]) -> None:
+    sums = dict.fromkeys(("calls", "completion_tokens", "seconds", "retries", "failures"), 1)
+    for number, (model, cached) in enumerate((("judge-1", 30), ("judge-1", 0), ("judge-2", 100))):
+        took = {**sums, "model": model, "identity": "ab", "prompt_tokens": 100, "cached_tokens": cached}
+        path = broken[0] / f"usage/ratings/more/{number}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"stage": "ratings", "speakers": {"judge": took}}))
+    rows = {row.model: row for row in effort.efforts(load(*broken)) if row.speaker == "judge"}
+    assert {model: (row.calls, row.cached_share) for model, row in rows.items() if model} == {
+        "judge-1": (2, 0.15),
+        "judge-2": (1, 1.0),
+    }
+    # 200 · 2 + 2 · 8 and 100 · 2 + 8 per million: this judge's price knows no cheaper cached tokens
+    assert [rows[f"judge-{n}"].money for n in (1, 2)] == pytest.approx([416e-6, 208e-6])
+
+
+def test_the_clock_of_a_job_counts_for_each_who_spoke_in_it(whole: tuple[Path, Experiment]) -> None:
+    rows = {(row.stage, row.speaker): row for row in effort.efforts(load(*whole))}
+    assert rows["episodes", "base"].wall == rows["episodes", "partner"].wall == 61.0
+    assert rows["ratings", "judge"].wall is None  # nobody measured those jobs
+
+
 def test_time_is_summed_by_stage_in_the_order_of_the_work(whole: tuple[Path, Experiment]) -> None:
     assert effort.jobs(load(*whole)) == [
         ("tasks", 1, 3.2, 210.5),

@@ -43,9 +43,13 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"models.expert.concurrency": 2}, []),
     ({"models.agent.concurrency": 2}, []),
     ({"models.expert.timeout": 5.0}, []),
+    ({"models.expert.batch": True}, []),
+    ({"models.judge.batch": {"poll": 5, "hours": 6}}, []),
     ({"models.expert.price": "free"}, []),
     ({"models.expert.price.output": 20}, []),
     ({"budget": {"amount": 5}}, []),
+    ({"budget": {"amount": 5, "models": {"expert": 2}}}, []),
+    ({"prices": "my.yaml"}, []),
     # Who speaks: what they speak in.
     (
         {"models.expert.temperature": 0.5},
@@ -95,7 +99,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"references": ["expert", "judge"]}, []),
     ({"prompts.turn": "prompts/turn_short.jinja"}, []),  # the file is an input
 ]
-UNSEEN = ("base_url", "api_key_env", "concurrency", "timeout", "budget")
+UNSEEN = ("base_url", "api_key_env", "concurrency", "timeout", "batch", "budget", "prices")
 
 
 @pytest.mark.parametrize(("changes", "stale"), CHANGES, ids=[next(iter(changes)) for changes, _ in CHANGES])

@@ -62,6 +62,11 @@ class AdapterStore:
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
+    def find(self, key: str) -> Path | None:
+        """The folder of an entry's files, to be looked at; None if there is no entry."""
+        files = self._entry(key) / _FILES
+        return files if files.is_dir() else None
+
     def keep(self, key: str, folder: Path) -> None:
         """Put a copy of `folder` into the store under `key`. An entry that is there already and whole stays."""
         entry = self._entry(key)

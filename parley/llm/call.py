@@ -43,7 +43,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back, and what it took. Tokens as the endpoint counted them; `seconds` of the last try alone."""
+    """What came back, and what it took. Tokens as the endpoint counted them; `seconds` of the last try alone.
+
+    An answer that came in a batch took no time of its own: its `seconds` are 0, and those of no other are.
+    """
 
     key: str
     text: str
@@ -55,3 +58,8 @@ class Reply:
     retries: int = 0
     failures: tuple[str, ...] = field(default=())  # why earlier tries were retried, in order
     replayed: bool = False  # came from the ledger; nothing was sent
+
+    @property
+    def batched(self) -> bool:
+        """True if the answer came in a batch, at the price of one."""
+        return self.seconds == 0

@@ -1,7 +1,8 @@
 """Speakers: what the social world talks to. The ledger is asked first, a model only for what is new."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 from parley.config import Experiment, Model
 from parley.errors import ParleyError
+from parley.llm.batch import Batcher, LeftOver
+from parley.llm.batch_memory import BatchMemory
 from parley.llm.call import CallFailed, Reply, Request
 from parley.llm.identity import identity_of
 from parley.llm.ledger import Ledger
-from parley.llm.prices import Purse, cost
+from parley.llm.prices import cost
+from parley.llm.purse import Account, Purse
 from parley.llm.source import Source
 from parley.llm.taken import Usage
 from parley.llm.weights import cache_folder
@@ -47,8 +51,9 @@ class Speaker:
         ledger: Ledger,
         *,
         adapter: str | None = None,
-        purse: Purse | None = None,
+        purse: Account | None = None,
         flights: Flights | None = None,
+        batcher: Batcher | None = None,
     ) -> None:
         self.name = name
         self.identity = identity
@@ -58,8 +63,9 @@ class Speaker:
         self._source = source
         self._adapter = adapter
         self._ledger = ledger
-        self._purse = purse or Purse(None)
+        self._purse = purse or Purse(None).of(name)
         self._flights: Flights = {} if flights is None else flights
+        self._batcher = batcher
 
     async def chat(
         self,
@@ -91,10 +97,19 @@ class Speaker:
 
     async def _send(self, request: Request) -> Reply:
         endpoint, name, extra_body = await self._source.reach(self._model, self._adapter)
+        left: list[str] = []  # why batches did not answer
+        if self._batcher is not None:
+            await self._batcher.open(endpoint, name, extra_body)
+            while self._batcher.takes(request):
+                try:
+                    return await self._send_in_batch(self._batcher, request)
+                except LeftOver as over:
+                    left += [over.reason] if over.reason else []
         set_aside = await self._purse.set_aside(self._model, request)
         paid = 0.0
         try:
             reply = await endpoint.send(request, name, extra_body)
+            reply = replace(reply, retries=reply.retries + len(left), failures=(*left, *reply.failures))
             await self._ledger.keep(request, reply)
             paid = cost(self._model, reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens) or 0.0
         except CallFailed as failure:
@@ -104,6 +119,26 @@ class Speaker:
             raise
         except asyncio.CancelledError:
             paid = set_aside  # the endpoint may charge for it all the same
+            raise
+        finally:
+            self._purse.settle(set_aside, paid)
+            if self._batcher is not None:
+                self._batcher.probed()
+        self._count(reply, paid)
+        return reply
+
+    async def _send_in_batch(self, batcher: Batcher, request: Request) -> Reply:
+        # What is on its way was set aside, and left as spent, by the run that handed it in.
+        held = batcher.holds(request.key)
+        set_aside = 0.0 if held else await self._purse.set_aside(self._model, request, batch=True)
+        paid = set_aside  # whatever happens here, the batch goes on
+        try:
+            reply = await batcher.answer(request)
+            paid = (
+                cost(self._model, reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens, batch=True) or 0.0
+            )
+        except LeftOver:
+            paid = 0.0
             raise
         finally:
             self._purse.settle(set_aside, paid)
@@ -133,17 +168,22 @@ async def speakers(
     logs: Path | None = None,
     *,
     cache: Path | None = None,
+    batches: Path | None = None,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> AsyncIterator[dict[str, Speaker]]:
     """Speakers for policies and models of the config, by name.
 
     `adapters` gives the PEFT folder of every trained policy among `names`. Players that share a local base model share
     one engine; engines start at the first call that the ledger does not hold, log into `logs` and are always stopped.
+    `batches` is the folder where a stage of single calls remembers its batches, of which it tells through `say`; without
+    it every call is live.
     """
     wanted = list(dict.fromkeys(names))
     folders = {name: _adapter(name, adapters or {}) for name in wanted if experiment.trained(name)}
     cache = cache or cache_folder()
     purse, flights = Purse.of_run(experiment.budget), Flights()
     sources: dict[Any, Source] = {}
+    batchers: list[Batcher] = []
     result: dict[str, Speaker] = {}
     for name in wanted:
         model = experiment.model_of(name)
@@ -151,17 +191,32 @@ async def speakers(
         source = sources.setdefault(Source.kind(model), Source(cache, logs, list(sources.values())))
         source.add(model, name if name in folders else None, folders.get(name))
         adapter = name if name in folders else None
-        result[name] = Speaker(name, model, identity, source, ledger, adapter=adapter, purse=purse, flights=flights)
+        batcher = _batcher(model, batches, ledger, say)
+        batchers += [batcher] if batcher is not None else []
+        account = purse.of(experiment.model_name(name))
+        result[name] = Speaker(
+            name, model, identity, source, ledger, adapter=adapter, purse=account, flights=flights, batcher=batcher
+        )
     try:
         yield result
     finally:
-        await _finish(flights, sources.values())
+        await _finish(flights, batchers, sources.values())
 
 
-async def _finish(flights: Flights, sources: Iterable[Source]) -> None:
+def _batcher(model: Model, folder: Path | None, ledger: Ledger, say: Callable[[str], None]) -> Batcher | None:
+    """The batches of a model that is asked through them, or was until now."""
+    if folder is None or model.engine != "openai":
+        return None
+    memory = BatchMemory(folder)
+    return Batcher(model, memory, ledger, say) if model.batch is not None or memory.batches() else None
+
+
+async def _finish(flights: Flights, batchers: Iterable[Batcher], sources: Iterable[Source]) -> None:
     for flight in (pending := list(flights.values())):
         flight.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
+    for batcher in batchers:
+        await batcher.close()
     for source in sources:
         await source.close()
 

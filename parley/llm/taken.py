@@ -9,7 +9,10 @@ from parley.llm.troubles import Troubles
 
 @dataclass
 class Usage:
-    """Sums over the replies that a job stands on. Equal on a replay: tokens and seconds are those of the first time."""
+    """Sums over the replies that a job stands on. Equal on a replay: tokens and seconds are those of the first time.
+
+    The tokens of replies that came in a batch are told once more by themselves: they have another price.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -18,6 +21,9 @@ class Usage:
     seconds: float = 0.0
     retries: int = 0
     failures: int = 0
+    batch_prompt_tokens: int = 0
+    batch_cached_tokens: int = 0
+    batch_completion_tokens: int = 0
     troubles: Troubles = field(default_factory=Troubles)
 
     def add(self, reply: Reply) -> None:
@@ -28,6 +34,10 @@ class Usage:
         self.cached_tokens += reply.cached_tokens
         self.seconds += reply.seconds
         self.retries += reply.retries
+        if reply.batched:
+            self.batch_prompt_tokens += reply.prompt_tokens
+            self.batch_cached_tokens += reply.cached_tokens
+            self.batch_completion_tokens += reply.completion_tokens
         self.troubles.retried += reply.retries > 0
         self.troubles.tried(reply.failures)
 

@@ -10,9 +10,10 @@ import sys
 from aiohttp import web
 
 from parley.playhouse import upstream
+from parley.playhouse.batches import Counter, Pace
 from parley.playhouse.faults import KINDS
 from parley.playhouse.schedule import disturb, parse
-from parley.playhouse.server import application
+from parley.playhouse.server import application, complete
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -30,6 +31,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--faults", default="", metavar="NAME=SHARE[:SECONDS],…", help="such as 429=0.2,bad_json=0.1")
     parser.add_argument("--seed", type=int, default=0, help="which of the requests meet a fault")
     parser.add_argument("--upstream", metavar="URL", help="an endpoint to stand before, up to and with its /v1")
+    batches = parser.add_argument_group("batches")
+    batches.add_argument("--batch-delay", type=float, default=0.0, metavar="SECONDS", help="until a batch ends")
+    batches.add_argument("--batch-failing", type=float, default=0.0, metavar="SHARE", help="of lines that fail")
+    batches.add_argument("--batch-expiring", type=float, metavar="SHARE", help="answered when a batch expires")
+    batches.add_argument("--batch-room", type=int, metavar="LINES", help="most lines in unfinished batches")
     return parser
 
 
@@ -41,7 +47,8 @@ def main() -> None:
         schedule = parse(options.faults, options.seed)
     except ValueError as error:
         parser.error(f"--faults: {error}")
-    app = upstream.application(options.upstream) if options.upstream else application()
+    pace = Pace(options.batch_delay, options.batch_failing, options.batch_expiring, options.batch_room)
+    app = upstream.application(options.upstream) if options.upstream else Counter(complete, pace).attach(application())
     if schedule.chances:
         disturb(app, schedule)
     print(f"playhouse at http://{options.host}:{options.port}/v1", flush=True)

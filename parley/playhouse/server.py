@@ -40,8 +40,8 @@ def _count(text: str) -> int:
     return max(1, len(text) // 4)
 
 
-def _fault(status: int, message: str, kind: str) -> web.Response:
-    return web.json_response({"error": {"message": message, "type": kind}}, status=status)
+def _fault(status: int, message: str, kind: str) -> tuple[int, dict[str, Any]]:
+    return status, {"error": {"message": message, "type": kind}}
 
 
 def _asked(body: Any) -> tuple[str, list[dict[str, str]], int | None]:
@@ -53,9 +53,10 @@ def _asked(body: Any) -> tuple[str, list[dict[str, str]], int | None]:
     return model, messages, seed
 
 
-async def _chat(request: web.Request) -> web.Response:
+def complete(body: Any) -> tuple[int, dict[str, Any]]:
+    """HTTP status and JSON that answer the body of a chat request."""
     try:
-        model, messages, seed = _asked(await request.json())
+        model, messages, seed = _asked(body)
     except (ValueError, KeyError, TypeError):
         return _fault(400, "the body is not a chat completion request", "invalid_request_error")
     if model not in SPEAKERS:
@@ -66,27 +67,34 @@ async def _chat(request: web.Request) -> web.Response:
         return _fault(400, f"{model}: {reason}", "invalid_request_error")
     prompt_tokens = sum(_count(message["content"]) for message in messages)
     completion_tokens = _count(text)
-    return web.json_response(
-        {
-            "id": f"chatcmpl-{digest([model, messages, seed], 16)}",
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": model,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": text},
-                    "finish_reason": "stop",
-                    "logprobs": None,
-                }
-            ],
-            "usage": {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens,
-            },
-        }
-    )
+    return 200, {
+        "id": f"chatcmpl-{digest([model, messages, seed], 16)}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text},
+                "finish_reason": "stop",
+                "logprobs": None,
+            }
+        ],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+    }
+
+
+async def _chat(request: web.Request) -> web.Response:
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    status, answer = complete(body)
+    return web.json_response(answer, status=status)
 
 
 async def _models(_: web.Request) -> web.Response:

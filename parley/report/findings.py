@@ -19,14 +19,18 @@ from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import Task
 from parley.report.shelf import Shelf
 
-#: One row a job and speaker.
+TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")
+#: One row a job and speaker. `model` is what spoke, `wall` the time on the clock of the job, null if it is not known;
+#: `batch_…` is the part of the tokens that came in batches.
 USAGE: dict[str, pl.DataType] = {
     "stage": pl.String(),
     "speaker": pl.String(),
-    **{name: pl.Int64() for name in ("calls", "prompt_tokens", "cached_tokens", "completion_tokens")},
+    "model": pl.String(),
+    **{name: pl.Int64() for name in ("calls", *TOKENS, *(f"batch_{name}" for name in TOKENS))},
     "seconds": pl.Float64(),
     "retries": pl.Int64(),
     "failures": pl.Int64(),
+    "wall": pl.Float64(),
 }
 #: What is counted of a speaker's calls and answers in a job, and one row a job and speaker.
 COUNTS = ["calls", "failures", "retried", "answers", "repaired", "asked_again", "unreadable"]

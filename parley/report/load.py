@@ -50,7 +50,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         training=shelf.each("training", {name: f"{layout.policy(name)}/training_log.jsonl" for name in trained}, _log),
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
         safety=_concat(shelf.all_of("safety", _side(layout, "safety"), _safety), safety.SUMMARY),
-        usage=_concat(shelf.all_of("effort", used, _usage), USAGE),
+        usage=_concat(list(_usage(shelf)), USAGE),
         timings=_concat(list(_timings(shelf)), TIMINGS),
         troubles=_concat(shelf.all_of("effort", used, _troubles), TROUBLES),
         reasons=_concat(shelf.all_of("effort", used, _reasons), REASONS),
@@ -140,9 +140,23 @@ def _knowledge(path: Path) -> dict[str, Any]:
     return found
 
 
-def _usage(path: Path) -> pl.DataFrame:
+def _usage(shelf: Shelf) -> Iterator[pl.DataFrame]:
+    """What the calls of each job took, with the time that the job took."""
+    folder = shelf.root / "usage"
+    for path in sorted(folder.rglob("*.json")):
+        if (found := shelf.take("effort", path, _job_usage)) is not None:
+            timing = (shelf.root / "timings" / path.relative_to(folder)).with_suffix(".tsv")
+            timed = shelf.take("effort", timing, _benchmark) if timing.exists() else None
+            yield found.with_columns(wall=pl.lit(None if timed is None else timed["s"].sum(), pl.Float64))
+
+
+def _job_usage(path: Path) -> pl.DataFrame:
     found = _json(path)
-    rows = [{"stage": found["stage"], "speaker": name, **sums} for name, sums in found["speakers"].items()]
+    columns = [name for name in USAGE if name not in ("stage", "speaker", "wall")]
+    rows = [
+        {"stage": found["stage"], "speaker": name, "wall": None, **{key: sums.get(key) for key in columns}}
+        for name, sums in found["speakers"].items()
+    ]
     return pl.DataFrame(rows, schema=USAGE)
 
 
