@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+from parley.code import ROOT
 from parley.config import Experiment
-from parley.records.character import Character, Relationship, read_characters
+from parley.records.character import Character, read_characters
 from parley.records.episode import Action, Episode, Turn
 from parley.records.jsonl import read_jsonl
-from parley.records.task import Cast, Goal, Keyword, Task, read_tasks
+from parley.records.task import Cast, Keyword, Task, read_tasks
 from parley.world.observation import turn_text
 from parley.world.playing import SEATS
 from parley.world.prompts import prompt
@@ -18,13 +19,8 @@ SAMPLE = 6
 #: Characters that an action's JSON has beside the words.
 FRAME = len(Action(action_type="speak", argument="").as_json())
 WORDS = "I see what you mean, and I would like to find a way that works for both of us. "
-#: Stands for a task that is not written yet, where the experiment has no other.
-UNWRITTEN = Task(
-    name="unwritten",
-    scenario=("Two people talk about something that both of them want to go their way. " * 4).strip(),
-    goals=(Goal(text="Come to terms that suit you well. " * 3), Goal(text="Get what you came for, kindly. " * 3)),
-    relationship=Relationship.acquaintance,
-)
+#: Stand for tasks that are not written yet, where the experiment has no file of tasks.
+OURS = ROOT / "resources" / "tasks" / "evaluation.jsonl"
 
 
 class Lengths:
@@ -40,9 +36,9 @@ class Lengths:
 
     @cached_property
     def stand_ins(self) -> list[Task]:
-        """Tasks that stand for those that are not known: some of the experiment's files."""
+        """Tasks that stand for those that are not known: some of the experiment's files, or of ours."""
         files = [entry.file for entry in self._experiment.task_sets.values() if entry.file]
-        return [task for path in files for task in read_tasks(path)[:SAMPLE]] or [UNWRITTEN]
+        return [task for path in files or [str(OURS)] for task in _spread(read_tasks(path))]
 
     def of_writing(self) -> float:
         """Characters of the writer's prompt."""
@@ -111,6 +107,11 @@ def _talk(people: tuple[Character, Character], count: int, words: tuple[float, f
         )
         for number in range(count)
     ]
+
+
+def _spread(tasks: Sequence[Task]) -> Sequence[Task]:
+    """A few of the tasks, from beginning to end."""
+    return tasks[:: max(1, len(tasks) // SAMPLE)][:SAMPLE]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -18,8 +18,8 @@ ANSWER = {"tasks": 350.0, "episodes": 60.0, "ratings": 700.0}
 ANSWER_PLAYHOUSE = {"tasks": 150.0, "episodes": 18.0, "ratings": 275.0}
 #: The most that an answer is thought to have, as a share of `max_tokens`: who acts is given room, a form is filled.
 FILLED = {"tasks": 0.8, "episodes": 1 / 3, "ratings": 0.8}
-#: Turns of an episode as a share of the most that the config allows.
-SHARE_OF_TURNS = 0.75
+#: Turns of an episode that nothing cuts short: any of these numbers, all as likely.
+TURNS = range(3, 19)
 #: Written tasks that are kept; the others are duplicates or cannot be read.
 KEPT = 0.95
 #: Answers that are asked for once more.
@@ -183,8 +183,7 @@ class Priors:
                 return self._show(players, Turns(counts, margin, f"{total} episodes of {source}"))
             if counts := self._from_ledgers(fits, most):
                 return self._show(players, Turns(counts, LITTLE, f"ledgers of {source}"))
-        typical = max(2, round(SHARE_OF_TURNS * most))
-        return self._show(players, Turns(Counter({typical: 1}), COLD, "default"))
+        return self._show(players, Turns(Counter(min(turns, most) for turns in TURNS), COLD, "default"))
 
     def _from_ledgers(self, fits: Callable[[Seats], bool], most: int) -> Counter[int]:
         """As many turns as there were calls for each rating; as if some episodes had one more than the others."""

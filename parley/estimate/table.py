@@ -35,7 +35,7 @@ def _jobs(forecasts: Sequence[Forecast], experiment: Experiment, verbose: bool) 
     for label, group in _grouped(forecasts, verbose):
         calls = [call for forecast in group for call in forecast.calls]
         reasons = list(dict.fromkeys("; ".join(forecast.job.reasons) for forecast in group))
-        more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
+        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         _row(table, label, str(len(group)), *_figures(calls, experiment), reasons[0] + more)
     return _text(table)
 
