@@ -13,15 +13,14 @@ from parley.lock import hold
 try:
     experiment = check(dict(config), "config")
     paths = layout.Layout(experiment)
-    paths.publish()
 except ParleyError as error:
     sys.exit(f"error: {error}")
 
 # Jobs run with this interpreter and this package, wherever Snakemake was started. A prefix is not part of what Snakemake
-# remembers of a job, so that moving the checkout makes nothing stale. The purse is where the jobs of one run share a budget.
+# remembers of a job, so that moving the checkout makes nothing stale. The purse is where the jobs of one run share a budget; no job outlives its run.
 shell.prefix(
     f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PARLEY='{workflow.basedir}'; "
-    f"export PYTHONPATH=$PARLEY PARLEY_PURSE=.parley/purse/{os.getpid()}; "
+    f"export PYTHONPATH=$PARLEY PARLEY_PURSE=.parley/purse/{os.getpid()} PARLEY_RUN={os.getpid()}; "
     f"export OMP_NUM_THREADS={os.getenv('OMP_NUM_THREADS', '1')} TOKENIZERS_PARALLELISM=false; "
 )
 
@@ -56,8 +55,9 @@ def gpus_for(players):
 
 
 def hold_results():
-    """Keep a second run off the same results, in one clear line."""
+    """Keep a second run off the same results, in one clear line; then publish the config that the scripts read."""
     try:
         hold(results)
+        paths.publish()
     except ParleyError as error:
         sys.exit(f"error: {error}")

@@ -22,6 +22,7 @@ from parley.llm.call import Reply, Request
 from parley.llm.salvage import salvage, suspicious
 from parley.llm.siblings import Siblings
 from parley.llm.store import Blocks
+from parley.records.published import check_room
 
 T = TypeVar("T")
 GATHER = 0.002  # seconds in which calls that end share one transaction
@@ -60,6 +61,7 @@ class Ledger:
         self._totals: dict[str, Total] = {}
         self._pending: list[tuple[Request, Reply]] = []
         self._kept: asyncio.Future[None] | None = None
+        self._ready = False
 
     def __enter__(self) -> Self:
         self._sound(lambda: self._connect(create=False))
@@ -115,6 +117,14 @@ class Ledger:
         return None if row is None or row[1] is None else store.unpack_request(key, row[0], row[1], self._table().get)
 
     # -- writing -----------------------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """See to it that calls can be stored. Raises `ParleyError` before anything is paid for rather than after."""
+        if not self._ready:
+            with self._explained():
+                check_room(self.path.parent)
+            self._sound(lambda: self._write(lambda connection, blocks: None))
+            self._ready = True
 
     def put(self, request: Request, reply: Reply) -> None:
         """Store a call. It is on disk when this returns. A key that is there already keeps its first reply."""

@@ -90,6 +90,7 @@ class Speaker:
         return await asyncio.shield(flight)
 
     async def _send(self, request: Request) -> Reply:
+        self._ledger.ready()
         endpoint, name, extra_body = await self._source.reach(self._model, self._adapter)
         set_aside = await self._purse.set_aside(self._model, request)
         paid = 0.0
