@@ -6,6 +6,7 @@ that is killed at any point loses at most calls in flight.
 """
 
 import asyncio
+import errno
 import json
 import sqlite3
 import time
@@ -261,7 +262,8 @@ def _explain(error: Exception) -> str:
     code = _code(error)
     if code == BUSY:
         return "another process is writing to it; wait for that job to end, or stop it, and run again"
-    if code in (READONLY, CANTOPEN) or isinstance(error, PermissionError | FileExistsError | NotADirectoryError):
+    refused = isinstance(error, PermissionError | FileExistsError | NotADirectoryError)
+    if code in (READONLY, CANTOPEN) or refused or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return f"cannot be written ({error}); make its folder writable and run again"
     if code in (FULL, IOERR) or isinstance(error, OSError):
         return f"the disk is full or fails ({error}); free some space and run again, what is stored stays"
