@@ -1,6 +1,7 @@
 # What all rules share: the checked experiment, the paths of its files, and the functions that name inputs.
 import os
 import sys
+from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
@@ -9,6 +10,7 @@ from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
 from parley.lock import hold
+from parley.records.published import sweep
 
 try:
     experiment = check(dict(config), "config")
@@ -55,9 +57,10 @@ def gpus_for(players):
 
 
 def hold_results():
-    """Keep a second run off the same results, in one clear line; then publish the config that the scripts read."""
+    """Keep a second run off the same results, in one clear line; then tidy them and publish the config that scripts read."""
     try:
         hold(results)
+        sweep(Path(results))
         paths.publish()
     except ParleyError as error:
         sys.exit(f"error: {error}")

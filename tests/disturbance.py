@@ -17,8 +17,8 @@ from tests.workflow import Workshop, whole
 
 CONCURRENCY = 4
 CORES = 2
-#: What tells nothing about the outcome: clocks, logs, and what only Snakemake or the page's clock writes.
-CLOCKS = ("logs/", "timings/", "usage/", "report/")
+#: What tells nothing about the outcome: clocks, logs, the address of the server.
+CLOCKS = ("logs/", "timings/", "usage/", "report/", "experiment.json")
 
 #: What is struck: killed, but for the last two, which are signals to the whole group as a terminal or a system sends.
 Target = Literal["everything", "snakemake", "job", "training", "engine", "Ctrl-C", "SIGTERM"]
@@ -138,7 +138,7 @@ def disturb(workshop: Workshop, tally: Tally, plan: list[Moment], rng: Random, *
         while process.poll() is None and moment is None:
             answered = tally.read()["answered"]
             moment = next((one for one in left if one.has_come(workshop, answered)), None)
-            time.sleep(0.02)
+            time.sleep(0.05)
         if moment is not None and process.poll() is None:
             left.remove(moment)
             struck = strike(workshop, process.pid, moment.target, rng)
@@ -152,7 +152,7 @@ def disturb(workshop: Workshop, tally: Tally, plan: list[Moment], rng: Random, *
         if struck == "snakemake":  # the next run begins at once, while the jobs of this one are still ending
             continue
         while alive(workshop):
-            time.sleep(0.02)
+            time.sleep(0.05)
         damage.stopped.append((struck, time.monotonic() - started))
 
 

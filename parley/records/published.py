@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Iterator
@@ -55,6 +56,15 @@ def sync_tree(folder: Path) -> None:
         for name in names:
             sync(Path(here, name))
         sync_folder(Path(here))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left below `folder`. Only for one who has the folder alone."""
+    for part in folder.rglob(".*.part"):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def check_room(folder: Path) -> None:
