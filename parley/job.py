@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from parley import stopping
 from parley.canonical import digest
 from parley.config import Experiment, load
 from parley.llm.batch_api import MOST_LINES
@@ -17,8 +19,10 @@ from parley.llm.ledger import Ledger
 from parley.llm.source import Source
 from parley.llm.speaker import Speaker, speakers, summary
 from parley.llm.store import label
+from parley.lock import alone_in_loop
 from parley.progress import Journal
 from parley.records.jsonl import write_text
+from parley.records.published import check_room
 
 #: The stages whose calls stand alone: a Batch API may answer them.
 SINGLE_CALLS = ("tasks", "ratings")
@@ -54,13 +58,14 @@ class Stage:
     async def speakers(self, names: Iterable[str], adapters: Iterable[str] = ()) -> AsyncIterator[dict[str, Speaker]]:
         """Speakers by name; at the end the calls are summed up in the log and in the usage file."""
         folders = {policy: Path(folder) for policy, _, folder in (entry.partition("=") for entry in adapters)}
-        with Ledger(self.ledger, stage_root=stage_root(self.ledger, self.name)) as ledger:
-            async with speakers(
-                self.experiment, names, ledger, folders, self.logs, batches=self.batches, say=self._aloud
-            ) as found:
-                yield found
-                self.journal.line(summary(found))
-                write_text(self.usage, json.dumps(self._taken(found), indent=1, sort_keys=True) + "\n")
+        check_room(self.usage.parent)  # before anything is paid for, not after
+        options: dict[str, Any] = {"batches": self.batches, "say": self._aloud}
+        async with alone_in_loop(self.ledger):
+            with Ledger(self.ledger, stage_root=stage_root(self.ledger, self.name)) as ledger:
+                async with speakers(self.experiment, names, ledger, folders, self.logs, **options) as found:
+                    yield found
+                    self.journal.line(summary(found))
+                    write_text(self.usage, json.dumps(self._taken(found), indent=1, sort_keys=True) + "\n")
 
     @property
     def batches(self) -> Path | None:
@@ -113,9 +118,33 @@ def asked_at_once(experiment: Experiment, name: str) -> int:
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a script's coroutine to its end; the first error in a task group is raised as itself."""
     try:
-        asyncio.run(main)
+        asyncio.run(stoppable(main))
     except BaseExceptionGroup as group:
         raise first_of(group) from None
+
+
+async def stoppable(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine; a signal to stop cancels it, and it is a `KeyboardInterrupt` that comes out."""
+    loop, task, stopped = asyncio.get_running_loop(), asyncio.current_task(), False
+    assert task is not None
+
+    def stop() -> None:
+        nonlocal stopped
+        if stopped:  # who asks twice does not want to wait
+            stopping.end()
+        stopped = True
+        stopping.set_deadline()
+        task.cancel()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in stopping.SIGNALS:
+            loop.add_signal_handler(number, stop)
+    try:
+        await main
+    except asyncio.CancelledError:
+        if stopped:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -31,7 +32,10 @@ class Journal:
     def line(self, text: str, aloud: bool = False) -> None:
         """Write one line to the log, and to stderr if `aloud` or if there is no log."""
         if self._file is not None:
-            self._file.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+            try:
+                self._file.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+            except OSError:  # a full disk: what the job does and says must not depend on its log
+                aloud = True
         if aloud or self._file is None:
             print(text, file=sys.stderr, flush=True)
 
@@ -44,7 +48,8 @@ class Journal:
         elif error is not None:
             self.line(f"{type(error).__name__}: {error}")
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
 
 
 class Progress:

@@ -2,6 +2,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
@@ -12,11 +13,11 @@ from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
 from parley.lock import hold
+from parley.records.published import sweep
 
 try:
     experiment = check(dict(config), "config")
     paths = layout.Layout(experiment)
-    paths.publish()
 except ParleyError as error:
     sys.exit(f"error: {error}")
 
@@ -25,10 +26,10 @@ except ParleyError as error:
 purse = os.environ.setdefault("PARLEY_PURSE", os.path.abspath(f".parley/purse/{time.time_ns()}-{os.getpid()}"))
 
 # Jobs run with this interpreter and this package, wherever Snakemake was started. A prefix is not part of what Snakemake
-# remembers of a job, so that moving the checkout makes nothing stale.
+# remembers of a job, so that moving the checkout makes nothing stale. No job outlives its run.
 shell.prefix(
     f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PARLEY='{workflow.basedir}'; "
-    f"export PYTHONPATH=$PARLEY PARLEY_PURSE='{purse}'; "
+    f"export PYTHONPATH=$PARLEY PARLEY_PURSE='{purse}' PARLEY_RUN={os.getpid()}; "
     f"export OMP_NUM_THREADS={os.getenv('OMP_NUM_THREADS', '1')} TOKENIZERS_PARALLELISM=false; "
 )
 
@@ -78,8 +79,10 @@ def writer_of(wildcards):
 
 
 def hold_results():
-    """Keep a second run off the same results, in one clear line."""
+    """Keep a second run off the same results, in one clear line; then tidy them and publish the config that scripts read."""
     try:
         hold(results)
+        sweep(Path(results))
+        paths.publish()
     except ParleyError as error:
         sys.exit(f"error: {error}")

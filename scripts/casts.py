@@ -8,6 +8,7 @@ from parley.config import load
 from parley.errors import run_as_script
 from parley.progress import Journal
 from parley.records.character import read_characters, read_relationships
+from parley.records.jsonl import jsonl
 from parley.records.task import read_tasks
 from parley.world.casting import check_casts, draw_casts
 
@@ -26,18 +27,18 @@ def main() -> None:
         seed = experiment.seed if task_set.cast_seed is None else task_set.cast_seed
         characters = read_characters(experiment.world.characters)
         pairs = read_relationships(experiment.world.relationships, characters)
-        lines = []
+        tasks = []
         for task in read_tasks(options.tasks):
             if task.shard(task_set.shards) != options.shard:
                 continue
             check_casts(task, characters, str(options.tasks))
             count = task_set.casts_for(task.tags)
             casts = task.casts or draw_casts(task, count, characters, pairs, seed)
-            lines.append(task.model_copy(update={"casts": casts}).model_dump_json() + "\n")
+            tasks.append(task.model_copy(update={"casts": casts}))
         remedy = f"set task_sets.{options.task_set}.file to a file of your own"
-        if notice := handmade.generate(options.out, "".join(lines), remedy):
+        if notice := handmade.generate(options.out, jsonl(tasks), remedy):
             journal.line(notice, aloud=True)
-        journal.line(f"{len(lines)} tasks in shard {options.shard} of {options.task_set}")
+        journal.line(f"{len(tasks)} tasks in shard {options.shard} of {options.task_set}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from parley.learning.dataset import samples, write_dataset
 from parley.progress import Journal
 from parley.records.character import read_characters
 from parley.records.episode import Episode
+from parley.records.frames import read_parquet
 from parley.records.jsonl import read_jsonl
 from parley.records.task import read_tasks
 from parley.world.observation import Renderer
@@ -19,8 +20,6 @@ SIMULATED = "The speakers of this dataset are scripted stand-ins, not people and
 
 def main() -> None:
     """Parse the arguments, collect and write the dataset folder."""
-    import polars as pl
-
     parser = arguments(__doc__)
     parser.add_argument("--policy", required=True)
     parser.add_argument("--selection", type=Path, required=True)
@@ -39,7 +38,7 @@ def main() -> None:
             read_characters(experiment.world.characters),
         )
         episodes = [episode for path in options.episodes for episode in read_jsonl(path, Episode)]
-        selection = pl.read_parquet(options.selection)
+        selection = read_parquet(options.selection)
         found = samples(selection, episodes, renderer.messages)
         simulated = any(experiment.model_of(player).engine == "playhouse" for player in source.players)
         facts = {

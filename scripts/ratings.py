@@ -9,7 +9,7 @@ from parley.job import Stage, asked_at_once, run
 from parley.many import each
 from parley.progress import Journal, Progress
 from parley.records.character import read_characters
-from parley.records.episode import Episode
+from parley.records.episode import Episode, check_complete
 from parley.records.frames import write_parquet
 from parley.records.jsonl import read_jsonl
 from parley.records.rating import Rating, ratings_frame
@@ -25,6 +25,7 @@ async def rate(options: Namespace, journal: Journal) -> None:
     tasks = {task.name: task for task in read_tasks(options.tasks)}
     characters = read_characters(experiment.world.characters)
     episodes = read_jsonl(options.episodes, Episode)
+    check_complete(options.episodes, episodes, tasks.values(), experiment.play.replicates)
     progress = Progress(journal, f"ratings {options.episodes.parent.name} {options.episodes.stem}", len(episodes))
     made: list[list[Rating]] = [[]] * len(episodes)
     async with stage.speakers([options.judge]) as speakers:

@@ -9,7 +9,7 @@ from parley.arguments import arguments
 from parley.errors import run_as_script
 from parley.job import Stage, run
 from parley.progress import Journal, Progress
-from parley.records.jsonl import read_jsonl, write_text
+from parley.records.jsonl import jsonl, read_jsonl, write_text
 from parley.records.task import Keyword, read_tasks
 from parley.world.keywords import share_of
 from parley.world.prompts import prompt
@@ -39,7 +39,7 @@ async def write(options: Namespace, journal: Journal) -> None:
         )
     for name, reason in written.dropped:
         journal.line(f"dropped {name}: {reason}")
-    text = "".join(task.model_dump_json() + "\n" for task in written.tasks)
+    text = jsonl(written.tasks)
     if notice := handmade.generate(options.out, text, f"set task_sets.{options.task_set}.file to a copy of it"):
         journal.line(notice, aloud=True)
     write_text(options.funnel, json.dumps(written.funnel()) + "\n")

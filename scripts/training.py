@@ -1,6 +1,5 @@
 """Train a policy's adapter on its dataset, or take it from the store if the very same was trained before."""
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from parley.learning.adapters import AdapterStore, adapter_key, library_versions
 from parley.learning.folder import essence
 from parley.learning.training import train
 from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity
+from parley.lock import alone
 from parley.progress import Journal, Progress
-from parley.records.jsonl import write_text
+from parley.records.jsonl import read_json, write_text
+from parley.records.published import check_room
 
 SIMULATED = "It was trained in a simulated world: scripted speakers and judge, no people and no language models."
 
@@ -22,7 +23,7 @@ SIMULATED = "It was trained in a simulated world: scripted speakers and judge, n
 def make(options: Namespace, policy: Policy, base: Path, simulated: bool, journal: Journal) -> None:
     """Fill the policy's folder, from the store or by training."""
     parent = Path(options.adapter.partition("=")[2]) if options.adapter else None
-    dataset = json.loads(options.dataset.read_text(encoding="utf-8"))
+    dataset = read_json(options.dataset)
     store = AdapterStore(options.store)
     key = adapter_key(
         digest(checkpoint_identity(base, cache_folder())),
@@ -32,28 +33,31 @@ def make(options: Namespace, policy: Policy, base: Path, simulated: bool, journa
         code_hash("training"),
         library_versions(),
     )
-    if store.fetch(key, options.out):
-        journal.line(f"{options.policy}: taken from the store, trained before from the same data and settings")
-        return
-    progress: list[Progress] = []
+    unfinished = options.store / "unfinished" / key
+    with alone(unfinished):  # another experiment may be training the very same
+        if store.fetch(key, options.out):
+            journal.line(f"{options.policy}: taken from the store, trained before from the same data and settings")
+            return
+        check_room(unfinished.parent)  # before the hours of training, not after
+        progress: list[Progress] = []
 
-    def show(step: int, steps: int, loss: float) -> None:
-        if not progress:
-            progress.append(Progress(journal, f"training {options.policy}", steps))
-        progress[0].at(step, f"loss {loss:.3f}")
+        def show(step: int, steps: int, loss: float) -> None:
+            if not progress:
+                progress.append(Progress(journal, f"training {options.policy}", steps))
+            progress[0].at(step, f"loss {loss:.3f}")
 
-    summary = train(
-        base,
-        parent,
-        options.dataset.parent,
-        policy.training,
-        options.out,
-        on_progress=show,
-        note=SIMULATED if simulated else None,
-        checkpoints=options.store / "unfinished" / key,
-    )
-    journal.line(str(summary))
-    store.keep(key, options.out)
+        summary = train(
+            base,
+            parent,
+            options.dataset.parent,
+            policy.training,
+            options.out,
+            on_progress=show,
+            note=SIMULATED if simulated else None,
+            checkpoints=unfinished,
+        )
+        journal.line(str(summary))
+        store.keep(key, options.out)
 
 
 def main() -> None:

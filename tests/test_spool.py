@@ -74,10 +74,10 @@ def test_a_number_is_used_once(tmp_path: Path) -> None:
             spool.put(0, one(0))
 
 
-def test_no_record_is_an_empty_file(tmp_path: Path) -> None:
+def test_no_record_is_an_empty_line(tmp_path: Path) -> None:
     with Spool(tmp_path / "a.jsonl", 0) as spool:
         spool.publish()
-    assert (tmp_path / "a.jsonl").read_bytes() == b""
+    assert (tmp_path / "a.jsonl").read_bytes() == b"\n"
 
 
 def test_what_is_in_the_spool_takes_no_memory(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from parley.canonical import digest
 from parley.config import Training
 from parley.learning.folder import file_digests, put, scratch
+from parley.records.published import sync_folder, sync_tree
 
 #: The libraries whose version may change an adapter's bytes.
 LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
@@ -84,11 +85,13 @@ class AdapterStore:
     @staticmethod
     def _publish(part: Path, entry: Path) -> None:
         """Move `part` to where the entry belongs, unless another job has put a whole one there meanwhile."""
+        sync_tree(part)
         try:
             part.rename(entry)  # fails if there is an entry already
         except OSError:
             if not _whole(entry):
                 put(part, entry)
+        sync_folder(entry.parent)
 
     def _entry(self, key: str) -> Path:
         return self.root / key[:2] / key

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.canonical import file_digest
+from parley.records.published import sync_folder, sync_tree
 
 
 @contextmanager
@@ -31,7 +32,8 @@ def scratch(out: Path) -> Path:
 
 
 def put(part: Path, out: Path) -> None:
-    """Move the folder `part` to `out`, in place of what is there."""
+    """Move the folder `part` to `out`, in place of what is there. Its bytes are on disk before its name is."""
+    sync_tree(part)
     if out.exists():
         old = scratch(out)
         os.replace(out, old / "old")
@@ -39,6 +41,7 @@ def put(part: Path, out: Path) -> None:
         shutil.rmtree(old)
     else:
         os.replace(part, out)
+    sync_folder(out.parent)
 
 
 def file_digests(folder: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from parley.canonical import seed_from
 from parley.config import Training
 from parley.errors import ParleyError
+from parley.learning.checkpoints import latest, seal
 from parley.learning.tokens import Encoded
 
 #: Called after a step: the step from 1, all steps, the step's loss.
@@ -67,8 +68,8 @@ def finetune(
             callbacks=[_Steps(step_done)],
         )
         trainer.remove_callback(PrinterCallback)
-        resume = checkpoints is not None and any(checkpoints.glob("checkpoint-*"))
-        trainer.train(resume_from_checkpoint=resume)
+        saved = None if checkpoints is None else latest(checkpoints)
+        trainer.train(resume_from_checkpoint=None if saved is None else str(saved))
     assert isinstance(trainer.model, PeftModel)
     trainer.model.save_pretrained(str(folder), save_embedding_layers=False)
     _plain_config(folder / "adapter_config.json", base)
@@ -86,7 +87,7 @@ def record(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Steps(TrainerCallback):
-    """Hands each step's record on, and stops a training whose loss is no number any more."""
+    """Hands each step's record on, stops a training whose loss is no number any more, and seals checkpoints."""
 
     def __init__(self, step_done: Callable[[dict[str, Any]], None]) -> None:
         self._step_done = step_done
@@ -99,6 +100,9 @@ class _Steps(TrainerCallback):
                 f"training: the loss is {logs['loss']} at step {state.global_step}; lower training.learning_rate"
             )
         self._step_done(record({**logs, "step": state.global_step}))
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))
 
 
 def _arguments(settings: Training, rows: Sequence[Encoded], output: Path, save: bool) -> SFTConfig:
@@ -130,7 +134,7 @@ def _arguments(settings: Training, rows: Sequence[Encoded], output: Path, save: 
         disable_tqdm=True,
         save_strategy="steps" if save else "no",
         save_steps=max(1, steps // 10),
-        save_total_limit=1,
+        save_total_limit=2,  # the one before stays until this one is sealed
     )
 
 

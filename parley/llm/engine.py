@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from parley.llm.launch import Launch, Shape
 
 LEASH = Path(__file__).with_name("leash.py")
 PORTS_TO_TRY = 3
+#: Below those that systems give to outgoing connections: one of these may take a port before our server does.
+PORTS = range(20_000, 32_000)
 SAY_AFTER = 15.0  # seconds between two lines about what is waited for
 
 
@@ -121,19 +124,18 @@ class Engine:
         raise ParleyError(f"{self._what()} ended while it was starting: {self._last_line()}; see {self.log}")
 
     def _choose_port(self) -> int:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", self._port or 0))
-            except OSError as error:
-                raise ParleyError(
-                    f"{self._what()} cannot use port {self._port} ({error.strerror}); stop what uses it or give another"
-                ) from None
-            return int(probe.getsockname()[1])
+        if self._port is None:
+            ports = random.SystemRandom().sample(PORTS, 100)
+            return next((port for port in ports if _fault_of(port) is None), ports[0])
+        if fault := _fault_of(self._port):
+            raise ParleyError(
+                f"{self._what()} cannot use port {self._port} ({fault}); stop what uses it or give another"
+            )
+        return self._port
 
     def _port_was_taken(self, port: int) -> bool:
         """True if somebody else took the port between the choice and the start."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+        return _fault_of(port) is not None or "in use" in self._last_line()
 
     async def _spawn(self, port: int) -> None:
         assert self._launch is not None
@@ -181,6 +183,16 @@ class Engine:
     def _last_line(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1].strip()[:300] if lines else "it printed nothing"
+
+
+def _fault_of(port: int) -> str | None:
+    """Why no server can listen on a port; None if one can."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.strerror
+    return None
 
 
 async def _answers(session: aiohttp.ClientSession, url: str) -> bool:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from parley.canonical import digest
 from parley.errors import ParleyError
-from parley.llm.weights import adapter_identity, checkpoint_identity, published
+from parley.llm.weights import adapter_identity, checkpoint_identity
+from parley.records.published import published
 
 #: Part of a converted file's name: raise it when the conversion changes.
 CONVERTER = 1

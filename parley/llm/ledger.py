@@ -29,6 +29,7 @@ from parley.llm.packing import unpack_request
 from parley.llm.salvage import salvage, suspicious
 from parley.llm.siblings import Siblings
 from parley.llm.sqlite_errors import explain, is_damage
+from parley.records.published import check_room
 
 T = TypeVar("T")
 TOOK = ("prompt_tokens", "cached_tokens", "completion_tokens", "seconds", "retries")
@@ -70,6 +71,7 @@ class Ledger:
         self._lock = threading.RLock()
         self._keeper = Keeper(self._put)
         self._absent: Absence | None = None
+        self._ready = False
 
     def __enter__(self) -> Self:
         self._sound(lambda: self._connect(create=False))
@@ -150,6 +152,14 @@ class Ledger:
         return None if row is None or row[1] is None else unpack_request(key, row[0], row[1], self._table().get)
 
     # -- writing -----------------------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """See to it that calls can be stored. Raises `ParleyError` before anything is paid for rather than after."""
+        if not self._ready:
+            with self._explained():
+                check_room(self.path.parent)
+            self._sound(lambda: self._write(lambda connection, blocks: None))
+            self._ready = True
 
     def put(self, request: Request, reply: Reply) -> None:
         """Store a call. It is on disk when this returns. A key that is there already keeps its first reply."""

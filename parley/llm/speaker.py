@@ -96,6 +96,7 @@ class Speaker:
         return await asyncio.shield(flight)
 
     async def _send(self, request: Request) -> Reply:
+        self._ledger.ready()
         endpoint, name, extra_body = await self._source.reach(self._model, self._adapter)
         left: list[str] = []  # why batches did not answer
         if self._batcher is not None:

@@ -2,15 +2,14 @@
 
 import json
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from parley.canonical import digest, file_digest
 from parley.errors import ParleyError
+from parley.records.jsonl import read_json
+from parley.records.published import published
 
 #: Files larger than this are hashed once; the hash is kept in the cache for as long as they are not touched.
 LARGE = 64 << 20
@@ -56,19 +55,18 @@ def adapter_identity(folder: Path) -> dict[str, str]:
         weights = file_digest(folder / "adapter_model.safetensors")
     except FileNotFoundError as error:
         raise ParleyError(f"{folder}: no adapter ({Path(error.filename).name} is missing); train it first") from None
+    _check(folder, weights)
     return {"adapter": digest([{name: config.get(name) for name in ADAPTER}, weights])}
 
 
-@contextmanager
-def published(path: Path) -> Iterator[Path]:
-    """A scratch path; what is written there appears at `path` at the end, whole, whoever else writes it meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def _check(folder: Path, weights: str) -> None:
+    """Raise `ParleyError` if an adapter that we trained has other weights than its manifest says."""
+    if (manifest := folder / "manifest.json").is_file():
+        files = read_json(manifest).get("files", {})
+        if files.get("adapter_model.safetensors", weights) != weights:
+            raise ParleyError(
+                f"{folder}: the weights are not those of its manifest; delete it and run the same command again"
+            )
 
 
 def package_version(name: str, remedy: str) -> str:

@@ -1,12 +1,15 @@
 """An episode: one play of a task by two players, turn by turn, with how it ended."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import Field
 
 from parley.canonical import canonical_json, digest
-from parley.records.jsonl import Record
-from parley.records.task import Cast
+from parley.errors import ParleyError
+from parley.records.jsonl import CUT_OFF, Record
+from parley.records.task import Cast, Task
 
 ActionType = Literal["none", "speak", "non-verbal communication", "action", "leave"]
 ACTION_TYPES: tuple[ActionType, ...] = get_args(ActionType)
@@ -64,3 +67,11 @@ class Episode(Record):
     def failed(self) -> bool:
         """True if a call failed for good: such an episode is kept, counted and shown, but never rated or learned from."""
         return self.ending == "failed"
+
+
+def check_complete(path: str | Path, episodes: Iterable[Episode], tasks: Iterable[Task], replicates: int) -> None:
+    """Raise `ParleyError` if a file of episodes lacks one that its tasks ask for: it was cut off at the end of a line."""
+    wanted = {(task.name, cast, number) for task in tasks for cast in task.casts for number in range(replicates)}
+    missing = wanted - {(episode.task, episode.cast, episode.replicate) for episode in episodes}
+    if missing:
+        raise ParleyError(f"{path}: {len(missing)} of {len(wanted)} episodes are missing; {CUT_OFF}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field, model_validator
 
+from parley.records.frames import read_parquet
 from parley.records.jsonl import Record
 from parley.records.task import Cast
 
@@ -113,4 +114,4 @@ def ratings_frame(ratings: list[Rating]) -> pl.DataFrame:
 
 def read_ratings(paths: list[str] | list[Path]) -> pl.DataFrame:
     """The rows of several rating files, in the order of the paths."""
-    return pl.concat([pl.read_parquet(path) for path in paths]) if paths else pl.DataFrame(schema=SCHEMA)
+    return pl.concat([read_parquet(path) for path in paths]) if paths else pl.DataFrame(schema=SCHEMA)

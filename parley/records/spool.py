@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from parley.records.jsonl import Record
+from parley.records.published import published
 
 ABSENT = -1
 
@@ -41,12 +42,9 @@ class Spool:
         """Write all records to `path` in the order of their numbers, atomically. Raises `ValueError` if one is missing."""
         if ABSENT in self._places:
             raise ValueError(f"record {self._places.index(ABSENT)} is missing")
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                for place in self._places:
-                    self._file.seek(place)
-                    file.write(self._file.readline())
-            os.replace(part, self.path)
-        finally:
-            part.unlink(missing_ok=True)
+        with published(self.path) as part, part.open("wb") as file:
+            for place in self._places:
+                self._file.seek(place)
+                file.write(self._file.readline())
+            if not self._places:
+                file.write(b"\n")  # no record is one empty line: an empty file is a damaged one

@@ -1,0 +1,80 @@
+"""How a job stops: at Ctrl-C, at SIGTERM, and when the Snakemake that started it has ended. Soon, and in order.
+
+What is paid for is on disk at every moment, so that a job which does not stop in order within `GRACE` seconds just ends.
+"""
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+GRACE = 8.0  # seconds
+#: The process that a job must not outlive, set by the workflow.
+RUN = "PARLEY_RUN"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = "interrupted: everything paid for so far is in the ledger; run the same command again to go on"
+
+
+@contextmanager
+def obedient() -> Iterator[None]:
+    """Within the block SIGTERM is a `KeyboardInterrupt` as Ctrl-C is, and the end of the run is a SIGTERM.
+
+    Only the main thread can do this.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    run = os.environ.get(RUN, "")
+    if run.isdigit() and _is_ancestor(int(run)):
+        with suppress(OSError, AttributeError):  # not on this system: then only the lock of the ledger is left
+            handle = os.pidfd_open(int(run))
+            threading.Thread(target=_follow, args=(handle,), daemon=True).start()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def set_deadline() -> None:
+    """End in `GRACE` seconds, whatever is still going on then."""
+    timer = threading.Timer(GRACE, end)
+    timer.daemon = True
+    timer.start()
+
+
+def end() -> None:
+    """End now. Engines have a leash and follow."""
+    with suppress(OSError):
+        os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(130)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    set_deadline()
+    for each in SIGNALS:
+        signal.signal(each, lambda number, frame: end())  # who asks twice does not want to wait
+    raise KeyboardInterrupt
+
+
+def _follow(handle: int) -> None:
+    """Wait for the end of the process behind `handle`, then stop this one."""
+    select.select([handle], [], [])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_ancestor(process: int) -> bool:
+    """True if `process` started this one, or what started it. In a container its number may mean another process."""
+    current = os.getppid()
+    while current > 1 and current != process:
+        try:
+            # The fields follow the name, which may hold anything, in parentheses: state, parent, …
+            current = int(Path(f"/proc/{current}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return False
+    return current == process

@@ -1,0 +1,150 @@
+"""Nothing that strikes a run costs more than the calls in flight: kills, Ctrl-C, damaged files, a second run beside it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from parley import stopping
+from parley.records.jsonl import CUT_OFF
+from tests.counting import Tally, counting
+from tests.disturbance import CONCURRENCY, CORES, SHARES, alive, disturb, moments, outcome, under_load
+from tests.workflow import Workshop, talk_only
+
+pytestmark = pytest.mark.slow
+SEED = 20
+MOMENTS = 20
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    with counting() as server:
+        yield server
+
+
+@dataclass
+class Undisturbed:
+    """A run that nothing strikes."""
+
+    outcome: dict[str, bytes]
+    calls: int
+    steps: int
+    kept: int
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tally: Tally, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    workshop = Workshop(tmp_path_factory.mktemp("undisturbed"), under_load(tally.base_url))
+    before = tally.read()["answered"]
+    workshop.run("scores")
+    log = workshop.results / "policies/bc/training_log.jsonl"
+    steps = len(log.read_text(encoding="utf-8").splitlines())
+    return Undisturbed(outcome(workshop), tally.read()["answered"] - before, steps, workshop.calls())
+
+
+def test_struck_at_random_moments_it_ends_the_same_and_pays_for_calls_in_flight_alone(
+    undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    rng = Random(SEED)
+    plan = moments(rng, MOMENTS, undisturbed.calls, undisturbed.steps)
+    with counting() as tally:  # of its own: what the undisturbed run asked is not asked twice here
+        workshop = Workshop(tmp_path / "struck", under_load(tally.base_url))
+        damage = disturb(workshop, tally, plan, rng, "scores")
+        final = workshop.run("scores")
+        took = tally.read()
+    strikes = damage.struck.total()
+    print(f"{dict(damage.struck)}; {took}; undisturbed {undisturbed.calls}; stopped after {damage.stopped}")
+    assert outcome(workshop) == undisturbed.outcome
+    assert strikes >= MOMENTS * 3 // 4, plan  # some may find the run already over
+    assert set(damage.struck) >= {*SHARES} - {"engine"}
+    assert took["answered"] - took["twice"] == undisturbed.calls
+    assert took["twice"] <= strikes * CORES * CONCURRENCY
+    assert workshop.calls() == undisturbed.kept  # each call once in the ledger, that of the local engine too
+    assert not alive(workshop)
+    assert "Nothing to be done" in final
+    said = "\n".join(damage.outputs)
+    assert "damaged" not in said and "Traceback" not in said and stopping.INTERRUPTED in said
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """A run without training, done."""
+    workshop = Workshop(tmp_path_factory.mktemp("talk"), talk_only())
+    workshop.run("scores")
+    return workshop
+
+
+@pytest.fixture
+def copy(played: Workshop, tmp_path: Path) -> Workshop:
+    """The same in a folder of its own, with everything that Snakemake remembers."""
+    workshop = Workshop(tmp_path / "copy", talk_only())
+    for name in ("results", "ledger", ".snakemake"):
+        shutil.copytree(played.folder / name, workshop.folder / name)
+    return workshop
+
+
+def test_results_that_a_power_loss_left_empty_or_torn_are_named_and_built_again(
+    played: Workshop, copy: Workshop
+) -> None:
+    calls = copy.calls()
+    episodes = max(copy.results.glob("episodes/small/*/*.jsonl"), key=lambda path: path.stat().st_size)
+    ratings = sorted(copy.results.glob("ratings/small/*/judge/*.parquet"))[0]
+    for damaged, content in (
+        (episodes, b""),
+        (episodes, episodes.read_bytes().rpartition(b"\n{")[0] + b"\n"),  # the last line is gone, nothing else
+        (ratings, bytes(ratings.stat().st_size)),
+    ):
+        damaged.write_bytes(content)
+        output = copy.run("scores", status=1)
+        name = damaged.relative_to(copy.folder)
+        assert f"error: {name}: " in output and CUT_OFF in output
+        damaged.unlink()  # as the line says
+        copy.run("scores")
+        assert outcome(copy) == outcome(played)
+    assert copy.calls() == calls
+
+
+@pytest.mark.parametrize("how", ["emptied", "removed"])
+def test_what_snakemake_remembers_may_be_lost(played: Workshop, copy: Workshop, how: str) -> None:
+    calls = copy.calls()
+    for number, path in enumerate(sorted((copy.folder / ".snakemake").rglob("*"))):
+        if path.is_file() and number % 2:
+            path.write_bytes(b"") if how == "emptied" else path.unlink()
+    copy.run("scores")
+    assert outcome(copy) == outcome(played)
+    assert copy.calls() == calls
+
+
+def test_a_plan_beside_a_run_works_and_does_not_change_what_the_run_does(played: Workshop, tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path / "talk", talk_only())
+    first = workshop.start("scores", cores=1)
+    while workshop.calls() == 0 and first.poll() is None:
+        pass
+    workshop.configure({**talk_only(), "seed": 99})
+    assert "play" in workshop.run("-n", "scores")
+    assert "is in use by another run" in workshop.run("scores", status=1)
+    output, _ = first.communicate()
+    assert first.returncode == 0, output[-3000:]
+    # The jobs that started after the plan read the config of their own run.
+    assert json.loads((workshop.results / "experiment.json").read_text())["seed"] == talk_only()["seed"]
+    assert outcome(workshop) == outcome(played)
+
+
+def test_two_experiments_at_once_on_one_ledger_pay_once(played: Workshop, tmp_path: Path) -> None:
+    one = Workshop(tmp_path / "talk", talk_only())
+    first = one.start("scores", cores=1)
+    other = {**talk_only(), "experiment": "other"}
+    while one.calls() == 0 and first.poll() is None:
+        pass
+    one.configure(other)
+    output = one.run("scores", cores=1)
+    assert first.wait() == 0
+    first.communicate()
+    assert one.calls() == played.calls()
+    assert "damaged" not in output
+    episodes = one.read("episodes/**/*.jsonl")
+    assert episodes == played.read("episodes/**/*.jsonl") != {}
