@@ -5,10 +5,9 @@ from pathlib import Path
 
 from parley.arguments import arguments
 from parley.canonical import digest
-from parley.code import code_hash
 from parley.config import Policy, load
 from parley.errors import ParleyError, run_as_script
-from parley.learning.adapters import AdapterStore, adapter_key, library_versions
+from parley.learning.adapters import AdapterStore, adapter_key, library_versions, training_code
 from parley.learning.folder import essence
 from parley.learning.training import train
 from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity
@@ -30,7 +29,7 @@ def make(options: Namespace, policy: Policy, base: Path, simulated: bool, journa
         adapter_identity(parent)["adapter"] if parent else None,
         dataset["sha256"],
         policy.training,
-        code_hash("training"),
+        training_code(),
         library_versions(),
     )
     unfinished = options.store / "unfinished" / key

@@ -27,8 +27,8 @@ from parley.records.character import read_characters, read_relationships
 from parley.records.episode import Episode
 from parley.records.frames import write_parquet
 from parley.records.jsonl import read_jsonl, write_jsonl
+from parley.records.message import Message
 from parley.records.rating import ratings_frame
-from parley.records.sample import Message
 from parley.records.task import Keyword, read_tasks
 from parley.world.casting import draw_casts
 from parley.world.keywords import share_of

@@ -10,13 +10,12 @@ import polars as pl
 import pytest
 
 from parley.canonical import digest
-from parley.code import code_hash
 from parley.config import Training
 from parley.estimate.experience import Experience
 from parley.estimate.foresight import foresee
 from parley.estimate.plan import Job
 from parley.estimate.priors import Priors
-from parley.learning.adapters import AdapterStore, adapter_key, library_versions
+from parley.learning.adapters import AdapterStore, adapter_key, library_versions, training_code
 from parley.learning.dataset import samples, write_dataset
 from parley.learning.selection import select
 from parley.llm.usage import usage
@@ -250,7 +249,7 @@ def trained(rehearsal: Rehearsal) -> str:
     write_dataset(dataset, samples(selection, episodes, renderer.messages), selection, "bc", {})
     sha = json.loads((dataset / "manifest.json").read_text())["sha256"]
     base = digest(checkpoint_identity(Path("agent"), Path(".parley")))
-    key = adapter_key(base, None, sha, Training(), code_hash("training"), library_versions())
+    key = adapter_key(base, None, sha, Training(), training_code(), library_versions())
     AdapterStore(rehearsal.ledger / "adapters").keep(key, folder)
     return key
 

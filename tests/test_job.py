@@ -179,5 +179,5 @@ def test_only_stages_of_single_calls_have_batches(stage: str, ledger: str, folde
 
 def test_a_batch_takes_all_ratings_of_a_job_at_once() -> None:
     mini = experiment({"models.judge.concurrency": 3})
-    assert asked_at_once(mini, "judge") == 3
+    assert asked_at_once(mini, "judge") == in_flight(mini, ["judge"]) < 10
     assert asked_at_once(experiment({"models.judge.batch": True}), "judge") >= 50_000

@@ -89,8 +89,11 @@ def test_a_subject_has_one_category(write: Write) -> None:
 
 
 def test_an_empty_test_is_an_error(write: Write) -> None:
-    with pytest.raises(ParleyError, match="has no question"):
-        read_questions(write(test=[]))
+    folder = write(test=[])
+    for text, fault in (("", "not whole"), ("\n", "has no question")):
+        Path(folder.test).write_text(text)
+        with pytest.raises(ParleyError, match=fault):
+            read_questions(folder)
 
 
 def test_too_few_questions_to_show_are_an_error_before_anything_is_loaded(write: Write, tmp_path: Path) -> None:

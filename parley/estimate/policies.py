@@ -8,12 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from parley.canonical import digest, file_digest
-from parley.code import code_hash
 from parley.config import Experiment
 from parley.errors import ParleyError
 from parley.estimate.known import Known
 from parley.estimate.plan import Job
-from parley.learning.adapters import AdapterStore, adapter_key, library_versions
+from parley.learning.adapters import AdapterStore, adapter_key, library_versions, training_code
 from parley.learning.dataset import TABLE, samples
 from parley.learning.selection import select
 from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity
@@ -74,7 +73,7 @@ class Policies:
                 adapter_identity(parent)["adapter"] if parent else None,
                 dataset,
                 entry.training,
-                code_hash("training"),
+                training_code(),
                 library_versions(),
             )
         except (ParleyError, OSError, ModuleNotFoundError):

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from parley.canonical import digest
+from parley.code import modules_hash
 from parley.config import Training
 from parley.learning.folder import file_digests, put, scratch
 from parley.records.published import sync_folder, sync_tree
@@ -17,6 +18,13 @@ LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 
 _CONTENTS = "contents.json"
 _FILES = "files"
+#: The code that decides an adapter's bytes. A change elsewhere runs the training's job again, which finds its adapter here.
+CODE = tuple(f"parley/learning/{name}.py" for name in ("order", "sft", "tokens", "training"))
+
+
+def training_code() -> str:
+    """What the code of training does, as part of an adapter's key."""
+    return modules_hash(*CODE)
 
 
 def library_versions() -> dict[str, str]:
