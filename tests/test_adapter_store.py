@@ -54,6 +54,13 @@ def test_an_unknown_key_gives_false_and_touches_nothing(store: AdapterStore, fol
     assert not (tmp_path / "out").exists()
 
 
+def test_an_entry_can_be_looked_at_where_it_lies(store: AdapterStore, folder: Path) -> None:
+    assert store.find(KEY) is None
+    store.keep(KEY, folder)
+    found = store.find(KEY)
+    assert found is not None and content(found) == content(folder)
+
+
 def test_fetching_replaces_what_is_there(store: AdapterStore, folder: Path, tmp_path: Path) -> None:
     store.keep(KEY, folder)
     out = made(tmp_path / "out", b"old")

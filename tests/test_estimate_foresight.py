@@ -254,20 +254,30 @@ def trained(rehearsal: Rehearsal) -> str:
     return key
 
 
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run in which a policy was trained."""
+    folder = tmp_path_factory.mktemp("school")
+    with pytest.MonkeyPatch.context() as patch:
+        stage(folder, patch)
+        rehearsal = Rehearsal(learner())
+        fake_checkpoint(Path("agent"))
+        rehearsal.write("few")
+        rehearsal.cast("few")
+        for shard in rehearsal.layout.shards("few"):
+            rehearsal.play("few", ("expert", "expert"), shard)
+            rehearsal.rate("few", ("expert", "expert"), "judge", shard)
+        trained(rehearsal)
+        rehearsal.run()
+    return folder
+
+
 @pytest.fixture
-def taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rehearsal:
-    """A run with a policy that was trained."""
-    stage(tmp_path / "taught", monkeypatch)
-    rehearsal = Rehearsal(learner())
-    fake_checkpoint(Path("agent"))
-    rehearsal.write("few")
-    rehearsal.cast("few")
-    for shard in rehearsal.layout.shards("few"):
-        rehearsal.play("few", ("expert", "expert"), shard)
-        rehearsal.rate("few", ("expert", "expert"), "judge", shard)
-    trained(rehearsal)
-    rehearsal.run()
-    return rehearsal
+def taught(school: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rehearsal:
+    """A copy of that folder, to change things in."""
+    shutil.copytree(school, tmp_path / "taught", symlinks=True)
+    monkeypatch.chdir(tmp_path / "taught")
+    return Rehearsal(learner())
 
 
 def in_order(rehearsal: Rehearsal, own: bool = True, rules: tuple[str, ...] = ()) -> list[Job]:

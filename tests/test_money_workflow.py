@@ -116,7 +116,6 @@ def test_a_budget_stops_all_jobs_of_a_run_and_a_higher_one_goes_on(address: str,
     (spent,) = purses(workshop)
     assert sum(spent.values()) == pytest.approx(paid(workshop))  # every call that was paid for is in a ledger
     assert 0 < paid(workshop) <= 0.4 * paid(free)
-    assert "raise budget.amount" in workshop.run("scores", status=1) or workshop.calls() > 0
     workshop.configure(remote(address, amount=10 * paid(free)))
     workshop.run("scores")
     assert workshop.calls() == free.calls() and paid(workshop) == pytest.approx(paid(free))
@@ -125,7 +124,7 @@ def test_a_budget_stops_all_jobs_of_a_run_and_a_higher_one_goes_on(address: str,
 
 def test_a_models_own_limit_stops_only_what_needs_it(address: str, tmp_path: Path) -> None:
     workshop = Workshop(tmp_path / "talk", remote(address, models={"judge": 0.001}))
-    output = workshop.run("scores", status=1)
+    output = workshop.run("scores", "--keep-going", status=1)
     assert "for judge is spent" in output and "raise budget.models.judge" in output
     assert len(list(workshop.results.glob("episodes/small/*/*.jsonl"))) == 4
     assert "judge" not in purses(workshop)[0]
