@@ -22,6 +22,7 @@ from parley.llm.call import Reply, Request
 from parley.llm.identity import identity_of
 from parley.llm.ledger import Ledger
 from parley.llm.speaker import Speaker
+from parley.llm.taken import Usage
 from parley.playhouse.server import speak
 from parley.records.character import read_characters, read_relationships
 from parley.records.episode import Episode
@@ -44,6 +45,7 @@ class Local:
 
     def __init__(self, script: str, identity: dict[str, Any], ledger: Ledger) -> None:
         self.script, self.identity, self.ledger = script, identity, ledger
+        self.usage = Usage()
 
     async def chat(
         self,

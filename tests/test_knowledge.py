@@ -38,7 +38,7 @@ def write(tmp_path: Path) -> Write:
 
     def write(test: list[dict[str, Any]] = TEST, dev: list[dict[str, Any]] = DEV, shots: int = 2) -> Knowledge:
         for name, rows in (("test", test), ("dev", dev)):
-            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+            (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) or "\n")
         return Knowledge(test=str(tmp_path / "test.jsonl"), dev=str(tmp_path / "dev.jsonl"), shots=shots)
 
     return write

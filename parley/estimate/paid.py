@@ -9,6 +9,7 @@ from typing import Any
 from parley.llm import store
 from parley.llm.call import Reply, Request
 from parley.llm.siblings import Siblings, open_read_only
+from parley.llm.taken import Usage
 from parley.records.message import Message
 
 TIMEOUT = 5.0  # seconds to wait for a job that is writing
@@ -55,6 +56,7 @@ class Replayer:
         self.name = name
         self.asked = 0
         self.replayed = 0
+        self.usage = Usage()
         self._identity = identity
         self._paid = paid
 

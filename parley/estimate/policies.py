@@ -1,19 +1,18 @@
 """Policies to come: which of them a run would find trained already, and which may come out as they are now."""
 
 import json
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from parley.canonical import digest, file_digest
+from parley.canonical import digest
 from parley.config import Experiment
 from parley.errors import ParleyError
 from parley.estimate.known import Known
 from parley.estimate.plan import Job
 from parley.learning.adapters import AdapterStore, adapter_key, library_versions, training_code
-from parley.learning.dataset import TABLE, samples
+from parley.learning.dataset import learned, samples
 from parley.learning.selection import select
 from parley.llm.weights import adapter_identity, cache_folder, checkpoint_identity
 from parley.records.character import read_characters
@@ -81,7 +80,7 @@ class Policies:
         return self._store.find(key)
 
     def _dataset(self, policy: str) -> str | None:
-        """The hash of the dataset's bytes, None if they cannot be told."""
+        """The hash of what would be learned, None if that cannot be told."""
         layout = self._known.layout
         if ("collect", policy) not in self._jobs:
             manifest = Path(f"{layout.results}/datasets/{policy}/manifest.json")
@@ -100,9 +99,7 @@ class Policies:
         )
         selection = select(pl.concat(whole), source.selection, players=set(source.players))
         found = samples(selection, [episode for one in played for episode in one.episodes], renderer.messages)
-        with tempfile.TemporaryDirectory() as folder:
-            found.frame.write_parquet(Path(folder) / TABLE)
-            return file_digest(Path(folder) / TABLE)
+        return learned(found.frame)
 
 
 def _all(frames: Sequence[pl.DataFrame | None]) -> list[pl.DataFrame]:
