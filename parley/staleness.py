@@ -1,8 +1,7 @@
 """What each rule's result depends on besides its input files: one canonical JSON string a rule.
 
 A string here is a Snakemake param: when it changes, the rule's targets are stale. Everything that decides a result must
-be in it, and nothing else: how a model is reached, how fast, and what it costs make nothing stale
-(a price: the page alone, which shows it).
+be in it, and nothing else: how a model is reached, how fast, and what it costs make nothing stale.
 """
 
 from collections.abc import Iterable
@@ -111,12 +110,12 @@ def safety(experiment: Experiment, player: str) -> str:
 
 
 def report(experiment: Experiment) -> str:
-    """Rule `page`: the whole experiment as it is shown, prices too, without how its models are reached."""
+    """Rule `page`: the whole experiment as it is shown, without how its models are reached and what they cost.
+
+    A page tells money by the prices of the day that it was written on; other prices are no reason to write it again.
+    """
     shown = _dump(experiment)
-    shown["models"] = {
-        name: model.identity() | {"path": model.path, "price": _dump(model)["price"]}
-        for name, model in experiment.models.items()
-    }
+    shown["models"] = {name: model.identity() | {"path": model.path} for name, model in experiment.models.items()}
     for unseen in ("budget", "prices"):
         shown.pop(unseen, None)
     return canonical_json(shown)

@@ -37,7 +37,7 @@ LEARNERS = ("base", "bc", "sr")
 
 #: What changes in the config, and the strings that change with it (the report's always does, but where nothing does).
 CHANGES: list[tuple[dict[str, Any], list[str]]] = [
-    # How a model is reached and how fast: nothing. What it costs: the page that shows it.
+    # How a model is reached, how fast, and what it costs: nothing.
     ({"models.expert.base_url": "http://elsewhere/v1"}, []),
     ({"models.expert.api_key_env": "ANOTHER_KEY"}, []),
     ({"models.expert.concurrency": 2}, []),
@@ -99,7 +99,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"references": ["expert", "judge"]}, []),
     ({"prompts.turn": "prompts/turn_short.jinja"}, []),  # the file is an input
 ]
-UNSEEN = ("base_url", "api_key_env", "concurrency", "timeout", "batch", "budget", "prices")
+UNSEEN = ("base_url", "api_key_env", "concurrency", "timeout", "batch", "budget", "price")
 
 
 @pytest.mark.parametrize(("changes", "stale"), CHANGES, ids=[next(iter(changes)) for changes, _ in CHANGES])
