@@ -51,7 +51,7 @@ def under_load(base_url: str) -> dict[str, Any]:
         "evaluation": {"count": 3, "writer": "writer", "casts": 1, "shards": 1},
     }
     config["policies"] = {name: config["policies"][name] for name in ("base", "bc")}
-    config["policies"]["bc"]["training"] |= {"batch_size": 2}
+    config["policies"]["bc"]["training"] |= {"batch_size": 2, "epochs": 3}
     for part in ("references", "knowledge", "safety"):
         config.pop(part, None)
     return config
@@ -98,14 +98,14 @@ class Moment:
 
     def has_come(self, workshop: Workshop, answered: int) -> bool:
         """True if it is time."""
-        if self.target == "training":
-            return last_checkpoint(workshop) >= self.at
-        return answered >= self.at and (self.target != "engine" or bool(scripts(workshop).get("engine")))
+        if (last_checkpoint(workshop) if self.target == "training" else answered) < self.at:
+            return False
+        return self.target not in ("training", "engine") or self.target in scripts(workshop)
 
 
 def last_checkpoint(workshop: Workshop) -> int:
     """The number of the last checkpoint of a training that goes on; 0 if there is none."""
-    found = (workshop.folder / "ledger/adapters/unfinished").glob("*/checkpoint-*")
+    found = (workshop.folder / "ledger/adapters/unfinished").rglob("checkpoint-*")
     return max((int(path.name.rpartition("-")[2]) for path in found), default=0)
 
 
@@ -115,8 +115,8 @@ def moments(rng: Random, count: int, calls: int, steps: int) -> list[Moment]:
     found: list[Moment] = []
     for number in range(count):
         target = targets[number % len(targets)]
-        last = steps * 3 // 4 if target == "training" else calls * 19 // 20
-        found.append(Moment(target, rng.randrange(1, max(2, last))))
+        last = steps // 2 if target == "training" else calls * 19 // 20
+        found.append(Moment(target, rng.randrange(1, last)))
     return sorted(found, key=lambda moment: moment.at)
 
 
