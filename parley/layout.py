@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from parley.canonical import digest
 from parley.config import Evaluation, Experiment, LearnsFrom, Safety, Seats
 from parley.records.jsonl import write_text
 
@@ -21,10 +22,15 @@ class Layout:
         self.report = f"{self.results}/report/index.html"
         self.resolved = f"{self.results}/experiment.json"
 
-    def publish(self) -> None:
+    @property
+    def draft(self) -> str:
+        """The resolved config for who only looks ahead: the one that a run works by may be another."""
+        return f".parley/drafts/{self.experiment.experiment}-{digest(self.experiment.model_dump(mode='json'), 12)}.json"
+
+    def publish(self, draft: bool = False) -> None:
         """Write the resolved config, which the scripts read, if it is not there already."""
         text = json.dumps(self.experiment.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
-        path = Path(self.resolved)
+        path = Path(self.draft if draft else self.resolved)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)
 

@@ -13,7 +13,7 @@ rule estimate:
         runtime=30,
         gpu=0,
     params:
-        experiment=paths.resolved,
+        experiment=paths.draft,
         checksum_limit=lambda wildcards: workflow.dag_settings.max_checksum_file_size,
         rows="",
     message:
@@ -28,6 +28,6 @@ use rule estimate as estimate_jobs with:
     log:
         f"{results}/logs/estimate_jobs.log",
     params:
-        experiment=paths.resolved,
+        experiment=paths.draft,
         checksum_limit=lambda wildcards: workflow.dag_settings.max_checksum_file_size,
         rows="--verbose",

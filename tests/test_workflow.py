@@ -75,6 +75,12 @@ def test_a_second_run_on_the_same_results_is_refused_in_one_line(tmp_path: Path)
     while workshop.calls() == 0 and first.poll() is None:
         time.sleep(0.05)
     output = workshop.run("scores", status=1)
+    by = (workshop.results / "experiment.json").read_bytes()
+    workshop.configure({**workshop.config, "seed": 4})  # looking ahead, with another config too, disturbs nobody
+    assert "by rule" in workshop.run("estimate")
+    assert jobs(workshop.run("-n", "scores"))
+    assert first.poll() is None, "it ended before it could be looked at"
+    assert (workshop.results / "experiment.json").read_bytes() == by
     kill(first)
     assert "error: results/talk is in use by another run; wait for it, or stop it first" in output
 

@@ -12,9 +12,6 @@ from typing import Any
 
 from parley.errors import ParleyError
 
-#: With `open` the workflow plans as one plain chain, past steps whose outcome is not known yet.
-GATES = "PARLEY_GATES"
-
 
 @dataclass(frozen=True)
 class Job:
@@ -46,7 +43,6 @@ def plan(snakefile: Path, config: Path, targets: Sequence[str], checksum_limit: 
     from snakemake.api import SnakemakeApi
     from snakemake.settings import types
 
-    os.environ[GATES] = "open"
     output = types.OutputSettings(quiet={types.Quietness.ALL}, dryrun=True, enable_file_logging=False)
     with _muted() as said:
         try:
