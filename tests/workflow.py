@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Workshop:
         """Model calls in all ledgers: what was ever paid for."""
         count = 0
         for path in (self.folder / "ledger").rglob("*.sqlite"):
-            with sqlite3.connect(path, timeout=30) as connection:
+            with sqlite3.connect(path, timeout=30) as connection, suppress(sqlite3.OperationalError):  # just being made
                 count += connection.execute("SELECT count(*) FROM calls").fetchone()[0]
         return count
 
