@@ -52,6 +52,15 @@ class Layout:
         """The uncut, uncast tasks of a set: the file that the config names, or what the writer wrote."""
         return self.experiment.task_sets[task_set].file or f"{self.results}/tasks/{task_set}/written.jsonl"
 
+    def funnel(self, task_set: str) -> list[str]:
+        """What became of the keywords of a written set: complete if and only if its writing was. None for a file."""
+        written = self.experiment.task_sets[task_set].file is None
+        return [f"{self.results}/tasks/{task_set}/written.funnel.json"] if written else []
+
+    def casts(self, task_set: str) -> list[str]:
+        """How many tasks and casts each shard of a task set has: complete if and only if its casting was."""
+        return [f"{self.results}/tasks/{task_set}/{shard}.casts.json" for shard in self.shards(task_set)]
+
     def episodes(self, task_set: str, players: Seats) -> list[str]:
         """The episodes of two players on a task set."""
         folder = f"{self.results}/episodes/{task_set}/{'+'.join(players)}"
@@ -156,7 +165,7 @@ class Layout:
 
     def all_tasks(self) -> list[str]:
         """The files of every task set."""
-        return [path for task_set in self.experiment.task_sets for path in self.tasks(task_set)]
+        return [path for name in self.experiment.task_sets for path in [*self.tasks(name), *self.casts(name)]]
 
     def all_episodes(self) -> list[str]:
         """Every episode file."""
@@ -185,7 +194,7 @@ class Layout:
         That costs little: what it is made of is there, and where it comes out as it was nothing behind it runs.
         """
         written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
-        sources = [path for name in written for path in (self.source(name), f"{self.source(name)[:-5]}funnel.json")]
+        sources = [path for name in written for path in (self.source(name), *self.funnel(name))]
         datasets = [self.dataset(name, file) for name in self.trained_policies() for file in DATASET]
         folders = [self.policy(name) for name in self.experiment.policies]
         return [

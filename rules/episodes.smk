@@ -9,6 +9,7 @@ rule episodes:
 rule play:
     input:
         tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
+        casts=f"{results}/tasks/{{task_set}}/{{shard}}.casts.json",
         characters=experiment.world.characters,
         prompts=[experiment.prompts.turn, experiment.prompts.retry],
         policies=lambda wildcards: paths.manifests(seats(wildcards)),

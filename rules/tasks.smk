@@ -1,4 +1,7 @@
 # keywords → tasks, and tasks → shards with casts.
+#
+# When a job fails, Snakemake puts back what the job would have updated and forgets what it was made with: it counts as
+# up to date then. So each of these jobs has a second output, which is taken away, and which those behind it ask for.
 
 
 rule tasks:
@@ -42,10 +45,12 @@ rule write:
 rule cast:
     input:
         tasks=lambda wildcards: paths.source(wildcards.task_set),
+        funnel=lambda wildcards: paths.funnel(wildcards.task_set),
         characters=experiment.world.characters,
         relationships=experiment.world.relationships,
     output:
-        update(f"{results}/tasks/{{task_set}}/{{shard}}.jsonl"),
+        tasks=update(f"{results}/tasks/{{task_set}}/{{shard}}.jsonl"),
+        summary=f"{results}/tasks/{{task_set}}/{{shard}}.casts.json",
     log:
         f"{results}/logs/casts/{{task_set}}/{{shard}}.log",
     benchmark:
@@ -65,4 +70,4 @@ rule cast:
         "cast tasks: {wildcards.task_set} {wildcards.shard}"
     shell:
         "python $PARLEY/scripts/casts.py --experiment {params.experiment} --task-set {wildcards.task_set} "
-        "--shard {wildcards.shard} --tasks {input.tasks} --out {output} --log {log}"
+        "--shard {wildcards.shard} --tasks {input.tasks} --out {output.tasks} --summary {output.summary} --log {log}"

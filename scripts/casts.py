@@ -1,5 +1,6 @@
 """Cut one shard out of a task set and draw the casts of its tasks."""
 
+import json
 from pathlib import Path
 
 from parley import handmade
@@ -8,7 +9,7 @@ from parley.config import load
 from parley.errors import run_as_script
 from parley.progress import Journal
 from parley.records.character import read_characters, read_relationships
-from parley.records.jsonl import jsonl
+from parley.records.jsonl import jsonl, write_text
 from parley.records.task import read_tasks
 from parley.world.casting import check_casts, draw_casts
 
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--shard", type=int, required=True)
     parser.add_argument("--tasks", type=Path, required=True, help="the whole set")
     parser.add_argument("--out", type=Path, required=True, help="output: the shard, with casts")
+    parser.add_argument("--summary", type=Path, required=True, help="output: how many tasks and casts there are")
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
@@ -38,6 +40,8 @@ def main() -> None:
         remedy = f"set task_sets.{options.task_set}.file to a file of your own"
         if notice := handmade.generate(options.out, jsonl(tasks), remedy):
             journal.line(notice, aloud=True)
+        counts = {"tasks": len(tasks), "casts": sum(len(task.casts) for task in tasks)}  # the last output
+        write_text(options.summary, json.dumps(counts) + "\n")
         journal.line(f"{len(tasks)} tasks in shard {options.shard} of {options.task_set}")
 
 

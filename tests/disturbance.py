@@ -68,10 +68,10 @@ def outcome(workshop: Workshop) -> dict[str, bytes]:
 
 def alive(workshop: Workshop) -> list[psutil.Process]:
     """Every process that works in the workshop's folder: Snakemake, jobs, engines."""
-    found = []
+    found, folder = [], str(workshop.folder.resolve())
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.cwd() == str(workshop.folder) and process.status() != psutil.STATUS_ZOMBIE:
+            if process.cwd() == folder and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
@@ -91,16 +91,21 @@ def scripts(workshop: Workshop) -> dict[str, list[psutil.Process]]:
 
 @dataclass
 class Moment:
-    """When to strike what: at the so many-th call that the server answers, or at the so many-th step of a training."""
+    """When to strike what: so long after the so many-th call that the server answers, or step of a training.
+
+    At first something must be at work: so no time is lost on a Snakemake that is only planning.
+    """
 
     target: Target
     at: int
+    delay: float  # seconds
 
     def has_come(self, workshop: Workshop, answered: int) -> bool:
         """True if it is time."""
         if (last_checkpoint(workshop) if self.target == "training" else answered) < self.at:
             return False
-        return self.target not in ("training", "engine") or self.target in scripts(workshop)
+        at_work = scripts(workshop)
+        return self.target in at_work if self.target in ("training", "engine") else bool(at_work)
 
 
 def last_checkpoint(workshop: Workshop) -> int:
@@ -116,7 +121,7 @@ def moments(rng: Random, count: int, calls: int, steps: int) -> list[Moment]:
     for number in range(count):
         target = targets[number % len(targets)]
         last = steps // 2 if target == "training" else calls * 19 // 20
-        found.append(Moment(target, rng.randrange(1, last)))
+        found.append(Moment(target, rng.randrange(1, last), 0.0 if target == "training" else rng.uniform(0, 1)))
     return sorted(found, key=lambda moment: moment.at)
 
 
@@ -139,12 +144,14 @@ def disturb(workshop: Workshop, tally: Tally, plan: list[Moment], rng: Random, *
             answered = tally.read()["answered"]
             moment = next((one for one in left if one.has_come(workshop, answered)), None)
             time.sleep(0.05)
-        if moment is not None and process.poll() is None:
+        if moment is not None:
             left.remove(moment)
+            time.sleep(moment.delay)
             struck = strike(workshop, process.pid, moment.target, rng)
-            damage.struck[struck] += 1
             started = time.monotonic()
         output, _ = process.communicate()
+        if moment is not None and process.returncode != 0:  # else it was over before
+            damage.struck[struck] += 1
         damage.outputs.append(output)
         if moment is None:
             plan[:] = left

@@ -53,12 +53,11 @@ class Fuzz:
         """Make one change, run, look; the findings of this step."""
         what = getattr(self, f"do_{change}")()
         self.world.save()
-        before = self.world.outputs()
+        before = {} if change == "fail" else self.world.outputs()
         ran: list[list[str]] = []
         if self.kills and self.random.random() < 0.3:
-            # What a killed run made is not known for certain: no job is called needless after it.
-            self.world.run(kill_after=self.random.uniform(0.4, 2.5))
-            before, what = {}, f"{what}, killed once"
+            self.world.spoil(kill_after=self.random.uniform(0.4, 2.5))
+            before, what = {}, f"{what}, killed once"  # nobody knows what it left: no job is called needless now
         ran += self.world.run(*([target] if target else []))
         found = [f"NEEDLESS {job}" for job in self.world.needless(ran, before)]
         if target is None:
@@ -167,6 +166,17 @@ class Fuzz:
         kind = self.random.choice(KINDS)
         self.world.padding[kind] += 1
         return kind
+
+    def do_fail(self) -> str:
+        """A change, and a first run in which every job of some rule fails after all that it does."""
+        what, kind = self.do_set(), self.random.choice(KINDS)
+        self.world.save()
+        script = self.world.folder / f"scripts/{kind}.py"
+        text = script.read_text()
+        script.write_text(text + "raise SystemExit(1)\n")
+        self.world.spoil()
+        script.write_text(text)
+        return f"{what}, {kind} failed once"
 
     def do_delete(self) -> str:
         path = self.random.choice([*self.world.outputs()])

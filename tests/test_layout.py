@@ -116,7 +116,7 @@ def test_side_effects_are_measured_where_the_config_asks_for_them() -> None:
 
 def test_all_tasks_and_policies_of_the_config_are_there() -> None:
     here = layout()
-    assert len(here.all_tasks()) == 5
+    assert len([path for path in here.all_tasks() if path.endswith(".jsonl")]) == 5
     assert here.all_policies() == [here.manifest(name) for name in ("base", "bc", "sr")]
 
 
@@ -159,3 +159,13 @@ def test_the_resolved_config_is_published_and_not_touched_again(tmp_path: Path) 
 def test_the_templates_of_the_report_are_there() -> None:
     found = Layout.report_templates()
     assert found and all(Path(path).is_file() for path in found)
+
+
+def test_what_tells_that_tasks_are_complete_is_asked_for_with_them() -> None:
+    here = layout()
+    written, given = "round1", "test"
+    assert here.funnel(written) == [f"{here.results}/tasks/{written}/written.funnel.json"]
+    assert here.funnel(given) == []  # a person wrote it
+    for name in (written, given):
+        assert len(here.casts(name)) == len(here.tasks(name))
+        assert {*here.casts(name), *here.tasks(name)} <= {*here.all_tasks()}

@@ -1,7 +1,10 @@
 """Nothing that strikes a run costs more than the calls in flight: kills, Ctrl-C, damaged files, a second run beside it."""
 
 import json
+import re
 import shutil
+import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +15,8 @@ import pytest
 from parley import stopping
 from parley.records.jsonl import CUT_OFF
 from tests.counting import Tally, counting
-from tests.disturbance import CONCURRENCY, CORES, SHARES, alive, disturb, moments, outcome, under_load
-from tests.workflow import Workshop, talk_only
+from tests.disturbance import CONCURRENCY, CORES, SHARES, alive, disturb, moments, outcome, scripts, under_load
+from tests.workflow import Workshop, jobs, talk_only
 
 pytestmark = pytest.mark.slow
 SEED = 20
@@ -67,7 +70,9 @@ def test_struck_at_random_moments_it_ends_the_same_and_pays_for_calls_in_flight_
     assert not alive(workshop)
     assert "Nothing to be done" in final
     said = "\n".join(damage.outputs)
-    assert "damaged" not in said and "Traceback" not in said and stopping.INTERRUPTED in said
+    assert stopping.INTERRUPTED in said and "engine has ended; see" in said
+    assert "damaged" not in said
+    assert not [line for line in said.splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +81,17 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     workshop = Workshop(tmp_path_factory.mktemp("talk"), talk_only())
     workshop.run("scores")
     return workshop
+
+
+def ledger(workshop: Workshop) -> dict[str, int]:
+    """Calls in each ledger file of tasks and episodes."""
+    return {
+        str(path.relative_to(workshop.folder)): sqlite3.connect(path)
+        .execute("SELECT count(*) FROM calls")
+        .fetchone()[0]
+        for stage in ("tasks", "episodes")
+        for path in (workshop.folder / "ledger" / stage).rglob("*.sqlite")
+    }
 
 
 @pytest.fixture
@@ -103,9 +119,32 @@ def test_results_that_a_power_loss_left_empty_or_torn_are_named_and_built_again(
         name = damaged.relative_to(copy.folder)
         assert f"error: {name}: " in output and CUT_OFF in output
         damaged.unlink()  # as the line says
-        copy.run("scores")
-        assert outcome(copy) == outcome(played)
+    copy.run("scores", "ratings", "episodes")
+    assert outcome(copy) == outcome(played)
     assert copy.calls() == calls
+
+
+@pytest.mark.parametrize("script", ["tasks", "casts"])
+def test_tasks_whose_making_was_killed_are_not_taken_for_up_to_date(
+    copy: Workshop, tmp_path: Path, script: str
+) -> None:
+    config = talk_only()
+    config["seed"] = 5
+    config["task_sets"]["small"]["count"] = 9
+    copy.configure(config)
+    process = copy.start("tasks", cores=1)
+    while not (at_work := scripts(copy).get(script)) and process.poll() is None:
+        time.sleep(0.02)
+    assert at_work
+    at_work[0].kill()
+    output, _ = process.communicate()
+    assert "Restored previous version" in output and process.returncode == 1
+    assert jobs(copy.run("-n", "scores"))[{"tasks": "write", "casts": "cast"}[script]]  # also for who asks for more
+    copy.run("tasks")
+    fresh = Workshop(tmp_path / "fresh", config)
+    fresh.run("tasks")
+    made = {path: content for path, content in outcome(copy).items() if path.startswith("tasks/")}
+    assert made == {path: content for path, content in outcome(fresh).items() if path.startswith("tasks/")} != {}
 
 
 @pytest.mark.parametrize("how", ["emptied", "removed"])
@@ -121,9 +160,9 @@ def test_what_snakemake_remembers_may_be_lost(played: Workshop, copy: Workshop, 
 
 def test_a_plan_beside_a_run_works_and_does_not_change_what_the_run_does(played: Workshop, tmp_path: Path) -> None:
     workshop = Workshop(tmp_path / "talk", talk_only())
-    first = workshop.start("scores", cores=1)
+    first = workshop.start("episodes", cores=1)
     while workshop.calls() == 0 and first.poll() is None:
-        pass
+        time.sleep(0.05)
     workshop.configure({**talk_only(), "seed": 99})
     assert "play" in workshop.run("-n", "scores")
     assert "is in use by another run" in workshop.run("scores", status=1)
@@ -131,20 +170,19 @@ def test_a_plan_beside_a_run_works_and_does_not_change_what_the_run_does(played:
     assert first.returncode == 0, output[-3000:]
     # The jobs that started after the plan read the config of their own run.
     assert json.loads((workshop.results / "experiment.json").read_text())["seed"] == talk_only()["seed"]
-    assert outcome(workshop) == outcome(played)
+    assert workshop.read("episodes/**/*.jsonl") == played.read("episodes/**/*.jsonl") != {}
 
 
 def test_two_experiments_at_once_on_one_ledger_pay_once(played: Workshop, tmp_path: Path) -> None:
     one = Workshop(tmp_path / "talk", talk_only())
-    first = one.start("scores", cores=1)
+    first = one.start("episodes", cores=1)
     other = {**talk_only(), "experiment": "other"}
     while one.calls() == 0 and first.poll() is None:
-        pass
+        time.sleep(0.05)
     one.configure(other)
-    output = one.run("scores", cores=1)
-    assert first.wait() == 0
-    first.communicate()
-    assert one.calls() == played.calls()
-    assert "damaged" not in output
-    episodes = one.read("episodes/**/*.jsonl")
-    assert episodes == played.read("episodes/**/*.jsonl") != {}
+    outputs = [one.run("episodes", cores=1), first.communicate()[0]]
+    assert first.returncode == 0, outputs[1][-3000:]
+    ledgers = [ledger(one), ledger(played)]
+    assert ledgers[0] == ledgers[1] != {}
+    assert not any("damaged" in output for output in outputs)
+    assert one.read("episodes/**/*.jsonl") == played.read("episodes/**/*.jsonl") != {}

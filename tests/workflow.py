@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Workshop:
         """Model calls in all ledgers: what was ever paid for."""
         count = 0
         for path in (self.folder / "ledger").rglob("*.sqlite"):
-            with sqlite3.connect(path, timeout=30) as connection:
+            with sqlite3.connect(path, timeout=30) as connection, suppress(sqlite3.OperationalError):  # just being made
                 count += connection.execute("SELECT count(*) FROM calls").fetchone()[0]
         return count
 

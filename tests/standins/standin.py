@@ -94,6 +94,7 @@ class StandIn:
                 casts = [people[(first + step) % len(people)] for step in range(entry["casts"])]
                 lines.append({"name": task["name"], "text": task["text"], "casts": casts})
         write(self.one("out"), *lines)
+        write(self.one("summary"), {"tasks": len(lines)})
 
     def episodes(self) -> None:
         people = {person["id"]: person for person in records(self.experiment["world"]["characters"])}

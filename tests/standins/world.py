@@ -132,15 +132,22 @@ class World:
 
     # -- running -----------------------------------------------------------------------------------------------
 
-    def run(self, *targets: str, kill_after: float | None = None) -> list[list[str]]:
+    def run(self, *targets: str) -> list[list[str]]:
         """Run Snakemake; the command lines of the stand-ins that ran. Raises `AssertionError` if it fails."""
+        code, ran = self._run(targets, None)
+        assert code == 0, (self.folder / "snakemake.log").read_text()[-3000:]
+        return ran
+
+    def spoil(self, kill_after: float | None = None) -> None:
+        """A run that fails, or is killed after so many seconds: what it made is made of nobody knows what."""
+        for kind, *words in self._run((), kill_after)[1]:
+            self._made.pop(f"{kind} {_options(words)['out'][0]}", None)
+
+    def _run(self, targets: tuple[str, ...], kill_after: float | None) -> tuple[int, list[list[str]]]:
         journal = self.folder / "ran.log"
         journal.unlink(missing_ok=True)
         code = snakemake(self.folder, ["--cores", "2", *targets], kill_after)
-        ran = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
-        if code and kill_after is None:
-            raise AssertionError((self.folder / "snakemake.log").read_text()[-3000:])
-        return ran
+        return code, [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
 
     def needless(self, ran: list[list[str]], before: dict[str, str]) -> list[str]:
         """The jobs among `ran` that had no reason: made of the same as last time, with all they had made still there.
@@ -161,7 +168,7 @@ class World:
 
     def _made_by(self, kind: str, options: dict[str, list[str]]) -> list[str]:
         """The result files that a job makes."""
-        paths = [options[name][0] for name in ("out", "usage", "funnel", "manifest") if name in options]
+        paths = [options[name][0] for name in ("out", "usage", "funnel", "summary", "manifest") if name in options]
         if kind == "dataset":
             paths = [str(Path(paths[0]).with_name(name)) for name in DATASET]
         if kind == "training":
