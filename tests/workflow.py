@@ -172,7 +172,7 @@ def learning() -> dict[str, Any]:
         "models": {
             "agent": {
                 **{"engine": "llamacpp", "name": "pocket", "path": "resources/pocket"},
-                **{"temperature": 0.7, "max_tokens": 64, "concurrency": 8},
+                **{"temperature": 0.7, "max_tokens": 64, "concurrency": 1},
             },
             "expert": {"engine": "playhouse", "name": "expert"},
             "partner": {"engine": "playhouse", "name": "partner"},
