@@ -64,4 +64,8 @@ def published(character: Character) -> dict[str, Any]:
 
 
 #: The published keys that a character holds.
-KEYS = [key for key in published(Character.model_construct(**dict.fromkeys(Character.model_fields, ""))) if key != "model_id"]
+KEYS = [
+    key
+    for key in published(Character.model_construct(**dict.fromkeys(Character.model_fields, "")))
+    if key != "model_id"
+]

@@ -58,7 +58,7 @@ def _literal(value: Any, key: str) -> list[Any] | tuple[Any, ...]:
             value = ast.literal_eval(value.strip())
         except (ValueError, SyntaxError):
             try:
-                value = yaml.load(value, yaml.BaseLoader)  # noqa: S506 - texts only; reads [actor, actor] too
+                value = yaml.load(value, yaml.BaseLoader)
             except yaml.YAMLError:
                 raise ValueError(f"{key} {value!r} is not a Python literal") from None
     if not isinstance(value, list | tuple):
@@ -78,7 +78,7 @@ def _goals(values: dict[str, Any]) -> list[dict[str, str | None]]:
 
 #: What stands in the line itself; the name, the tags and the casts need the other lines.
 READERS: Readers = {
-    "name": lambda values: plain(values),
+    "name": lambda values: plain(values),  # noqa: PLW0108 - defined below
     "scenario": lambda values: text(values.get("scenario")),
     "goals": _goals,
     "relationship": lambda values: relationship(values.get("relationship")),

@@ -46,7 +46,9 @@ def provenance(source: dict[str, str], folder: Path, profiles: Profiles) -> dict
     for name in (*NAMES, SETS):
         if (folder / name).exists():
             sha256 = file_digest(folder / name)
-            files[name] = {"sha256": sha256} | ({"as_published": sha256 == PUBLISHED[name]} if name in PUBLISHED else {})
+            files[name] = {"sha256": sha256} | (
+                {"as_published": sha256 == PUBLISHED[name]} if name in PUBLISHED else {}
+            )
     return {"source": source, "licence": LICENCE, "files": files, "counts": counted(profiles)}
 
 

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from pydantic import Field
+
 from parley.errors import ParleyError
 from parley.exchange.sotopia.line import OURS, Kind, Line, Readers
 from parley.records.jsonl import Record
@@ -21,7 +23,7 @@ class Leftover(Record):
     noun: Noun
     of: str
     id: str
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = Field(default_factory=dict)
 
 
 def left_over(noun: Noun, of: str, own_id: str, line: Line, published: Mapping[str, Any]) -> Leftover:
@@ -34,7 +36,9 @@ def left_over(noun: Noun, of: str, own_id: str, line: Line, published: Mapping[s
     return Leftover(noun=noun, of=of, id=own_id, values=values)
 
 
-def restored(published: dict[str, Any], leftover: Leftover | None, kind: type[Kind], readers: Readers) -> dict[str, Any]:
+def restored(
+    published: dict[str, Any], leftover: Leftover | None, kind: type[Kind], readers: Readers
+) -> dict[str, Any]:
     """`published` with each value as the source spelled it, as far as it still means what our record says.
 
     So an edit of a record wins over what its source said.

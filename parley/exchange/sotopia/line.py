@@ -5,6 +5,7 @@ has no place for goes into a `Leftover`, what a line has no place for goes under
 sotopia package does not look at.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,9 +84,10 @@ def _raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _renamed(raw: dict[str, Any], aliases: Mapping[str, str], place: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for key, value in raw.items():
+    for key, written in raw.items():
         name = aliases.get(key, key)
-        value = None if value != value else value  # NaN, which JSON does not know and pandas writes
+        # NaN, which pandas writes and JSON does not know.
+        value = None if isinstance(written, float) and math.isnan(written) else written
         if name in values and values[name] != value:
             raise ParleyError(f"{place}: `{name}` is given twice, and differently; delete one of the two")
         values[name] = value

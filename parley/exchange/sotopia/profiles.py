@@ -97,7 +97,9 @@ def _tasks(files: Files, agents: set[str], uncast: bool, leftovers: list[Leftove
     tasks = []
     for line, own_id, tag in zip(files.environments, ids, tagged, strict=True):
         if not casts[own_id] and not uncast:
-            raise line.wrong(f"no line of {COMBOS} casts {own_id!r}; add some, or import with --uncast: then casts are drawn")
+            raise line.wrong(
+                f"no line of {COMBOS} casts {own_id!r}; add some, or import with --uncast: then casts are drawn"
+            )
         found = {"name": names[own_id], "tags": line.ours().get("tags", tag), "casts": casts[own_id]}
         readers = environment.READERS | {key: lambda _, value=value: value for key, value in found.items()}
         task = Line(line.place, line.values | {OURS: line.ours() | {"name": names[own_id]}}).read(Task, readers)
@@ -193,9 +195,7 @@ def _as_lines(values: Iterable[dict[str, Any]]) -> list[Line]:
     return [Line("", one) for one in values]
 
 
-def _combos(
-    profiles: Profiles, ids: Sequence[str], kept: dict[tuple[Noun, str], Leftover]
-) -> list[dict[str, Any]]:
+def _combos(profiles: Profiles, ids: Sequence[str], kept: dict[tuple[Noun, str], Leftover]) -> list[dict[str, Any]]:
     environments = {task.name: own_id for task, own_id in zip(profiles.tasks, ids, strict=True)}
     wanted = {task.name: task.casts for task in profiles.tasks}
     names = {combo.name_of(name, cast): (name, cast) for name, casts in wanted.items() for cast in casts}
