@@ -22,6 +22,9 @@ _TEXTS = {
     "mbti": "mbti",
 }
 
+#: The published keys that a character holds.
+KEYS = [*_TEXTS.values(), "age", "moral_values", "schwartz_personal_values"]
+
 
 def _name(value: Any) -> str:
     return value.strip() if value == "nan" else text(value)  # someone may be called so
@@ -61,11 +64,3 @@ def published(character: Character) -> dict[str, Any]:
         "mbti": character.mbti,
         "model_id": "",
     }
-
-
-#: The published keys that a character holds.
-KEYS = [
-    key
-    for key in published(Character.model_construct(**dict.fromkeys(Character.model_fields, "")))
-    if key != "model_id"
-]

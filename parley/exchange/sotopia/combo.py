@@ -18,7 +18,7 @@ def casts(combos: Sequence[Line], agents: Collection[str], environments: Collect
     """
     found: dict[str, list[Cast]] = {environment: [] for environment in environments}
     for line in combos:
-        environment, cast = line.values.get("env_id"), cast_of(line)
+        environment, cast = str(line.values.get("env_id")), cast_of(line)
         if environment not in found:
             raise line.wrong(f"no environment has the id {environment!r}; add it or delete the line")
         for agent in cast:

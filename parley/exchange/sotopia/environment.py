@@ -76,7 +76,7 @@ def _goals(values: dict[str, Any]) -> list[dict[str, str | None]]:
     return [read_goal(goal) for goal in goals]
 
 
-#: What stands in the line itself; the name, the tags and the casts need the other lines.
+#: What stands in the line itself. The name may need a suffix; tags and casts come from elsewhere.
 READERS: Readers = {
     "name": lambda values: plain(values),  # noqa: PLW0108 - defined below
     "scenario": lambda values: text(values.get("scenario")),
@@ -84,6 +84,7 @@ READERS: Readers = {
     "relationship": lambda values: relationship(values.get("relationship")),
     "ages": lambda values: ages(values.get("age_constraint")),
     "occupations": lambda values: occupations(values.get("occupation_constraint")),
+    "tags": lambda _: (),
     "roles": lambda _: None,
     "keyword": lambda _: None,
 }
@@ -123,7 +124,7 @@ def names(lines: Sequence[Line]) -> list[str]:
     So a name depends neither on the order of the lines nor on what else is in the file, short of another environment
     of the same codename. Raises `ParleyError` where ids that differ make the same name.
     """
-    given = [line.ours().get("name") for line in lines]
+    given = [str(line.ours().get("name") or "") for line in lines]
     found = [given[at] or plain(line.values) for at, line in enumerate(lines)]
     for suffix in (SUFFIX, None):
         shared = {name for name, count in Counter(found).items() if count > 1}

@@ -54,7 +54,7 @@ def restored(
     return line
 
 
-def kept_aside(leftovers: Iterable[Leftover], known: Mapping[str, Iterable[str]]) -> tuple[Counter[str], Counter[str]]:
+def kept_aside(leftovers: Iterable[Leftover], known: Mapping[Noun, Iterable[str]]) -> tuple[Counter[str], Counter[str]]:
     """How many lines said a thing that our records have no place for, and how many only spelled one otherwise.
 
     By `noun.key`; `known` are the keys of each noun that our records hold. Ids are always kept and not counted.

@@ -9,7 +9,7 @@ from typing import Any
 
 from parley.errors import ParleyError
 from parley.exchange.sotopia import agent, combo, environment, relationship
-from parley.exchange.sotopia.files import AGENTS, COMBOS, ENVIRONMENTS, NAMES, RELATIONSHIPS, Files
+from parley.exchange.sotopia.files import AGENTS, COMBOS, ENVIRONMENTS, RELATIONSHIPS, Files
 from parley.exchange.sotopia.leftover import Leftover, Noun, left_over, restored
 from parley.exchange.sotopia.line import OURS, Line, supplement
 from parley.exchange.sotopia.sets import Sets, sets_of, tags
@@ -56,6 +56,8 @@ def _characters(lines: Sequence[Line], leftovers: list[Leftover]) -> list[Charac
     called: dict[str, str] = {}
     for line in lines:
         character = line.read(Character, agent.READERS)
+        if not character.name:
+            raise line.wrong("has no name; add `first_name` and `last_name`, or delete the line")
         if character.name in called:
             raise line.wrong(f"{called[character.name]} has the name {character.name!r} too; give each agent their own")
         called[character.name] = character.id
@@ -100,9 +102,9 @@ def _tasks(files: Files, agents: set[str], uncast: bool, leftovers: list[Leftove
             raise line.wrong(
                 f"no line of {COMBOS} casts {own_id!r}; add some, or import with --uncast: then casts are drawn"
             )
-        found = {"name": names[own_id], "tags": line.ours().get("tags", tag), "casts": casts[own_id]}
-        readers = environment.READERS | {key: lambda _, value=value: value for key, value in found.items()}
-        task = Line(line.place, line.values | {OURS: line.ours() | {"name": names[own_id]}}).read(Task, readers)
+        task = line.read(Task, environment.READERS)
+        known = {"name": names[own_id], "tags": task.tags if "tags" in line.ours() else tag}
+        task = task.model_copy(update=known | {"casts": tuple(casts[own_id])})
         leftovers.append(left_over("environment", task.name, own_id, line, environment.published(task, own_id)))
         tasks.append(task)
     for line in files.combos:
@@ -167,8 +169,7 @@ def _environments(
         if left and "codename" in left.values:  # a name that several shared, or that no task may have
             line |= {"codename": left.values["codename"]}
         ours = supplement(task, line, Task, environment.READERS)
-        ours.pop("name", None)
-        lines.append(_with_ours(line, ours))
+        lines.append(_with_ours(line, {key: value for key, value in ours.items() if key not in ("name", "tags")}))
     found = tags(sets, _as_lines(lines), "")
     for line, task, tag in zip(lines, tasks, found, strict=True):
         if tag != task.tags:  # the order of a task's tags is not that of the lists
@@ -221,6 +222,3 @@ def counted(profiles: Profiles) -> dict[str, int]:
         "tasks": len(profiles.tasks),
         "casts": sum(len(task.casts) for task in profiles.tasks),
     }
-
-
-__all__ = ["NAMES", "Profiles", "counted", "give", "take"]
