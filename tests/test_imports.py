@@ -25,6 +25,7 @@ KEPT_OUT = {
     "report": HEAVY | {"aiohttp"},
     "base_policy": HEAVY,
     "headline": HEAVY | {"aiohttp"},
+    "sotopia": HEAVY | TABLES | {"aiohttp", "jinja2", "huggingface_hub"},
 }
 
 

@@ -35,9 +35,14 @@ class Goal(Record):
     clarification_hint: str | None = None
 
     def spoken(self) -> str:
-        """The goal as prompts show it: the text, then each hint that there is as a sentence of its own."""
-        hints = (self.extra_info, self.clarification_hint, self.strategy_hint)
-        return " ".join([self.text, *(hint for hint in hints if hint)])
+        """The goal as prompts show it: the text, then each hint that there is as a sentence of its own.
+
+        The hints stand in brackets behind a text that is no sentence, as SOTOPIA shows them.
+        """
+        hints = " ".join(filter(None, (self.extra_info, self.clarification_hint, self.strategy_hint)))
+        if not hints:
+            return self.text
+        return f"{self.text} {hints}" if self.text.endswith((".", "!", "?")) else f"{self.text} ({hints})"
 
 
 class Task(Record):

@@ -1,0 +1,1 @@
+"""SOTOPIA's profiles: the published files of characters, relationships, environments and casts, in and out."""

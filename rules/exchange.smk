@@ -1,0 +1,26 @@
+# What others have published → files of ours that a config may name.
+
+
+# Only in a plan if it is asked for, or if a config names these files and they are not there. There are no inputs or
+# params: what was brought in stays, wherever it came from, until it is asked for again (-R sotopia).
+rule sotopia:
+    output:
+        characters=update("imported/sotopia/characters.jsonl"),
+        relationships=update("imported/sotopia/relationships.jsonl"),
+        tasks=update("imported/sotopia/tasks.jsonl"),
+        leftovers=update("imported/sotopia/leftovers.jsonl"),
+        provenance=update("imported/sotopia/provenance.json"),
+    log:
+        "imported/sotopia/import.log",
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+        gpu=0,
+    message:
+        "bring in SOTOPIA's profiles"
+    shell:
+        "python $PARLEY/scripts/sotopia.py --log {log} import --out imported/sotopia"
