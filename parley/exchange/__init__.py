@@ -1,0 +1,1 @@
+"""Exchange: SOTOPIA's files in and out."""
