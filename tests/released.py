@@ -21,7 +21,7 @@ def group(number: int, first: str = "did nothing", second: str = "did nothing", 
 
 def talk(*acts: str) -> list[list[list[str]]]:
     """Messages of agents that take turns, the first agent first, and the closing turn of two messages."""
-    before = ["", *(f"{(A, B)[n % 2]} {act}" for n, act in enumerate(acts))]
+    before = ["", *("" if act == "did nothing" else f"{(A, B)[n % 2]} {act}" for n, act in enumerate(acts))]
     turns = [group(n, *((act, "did nothing")[:: 1 - n % 2 * 2]), before=before[n]) for n, act in enumerate(acts)]
     return [*turns, group(len(acts), before=before[-1])[:2]]
 
