@@ -119,7 +119,9 @@ def ratings_of(frame: pl.DataFrame) -> list[Rating]:
         marks = {key: {"reasoning": row[f"{key}_reason"], "score": row[key]} for key in KEYS}
         fields = {key: row[key] for key in Rating.model_fields if key not in ("cast", "marks")}
         cast = tuple(row["cast"].split("+"))
-        ratings.append(Rating.model_validate({**fields, "cast": cast, "marks": None if row["failure"] else marks}))
+        ratings.append(
+            Rating.model_validate({**fields, "cast": cast, "marks": marks if row["failure"] is None else None})
+        )
     return ratings
 
 
