@@ -6,7 +6,8 @@ import polars as pl
 
 from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
-from parley.exchange.episodes import World, export_episodes
+from parley.exchange.episodes import World
+from parley.exchange.publication import export_episodes
 from parley.exchange.released import read_ids
 from parley.exchange.typed import typed_frame, write_typed
 from parley.progress import Journal
@@ -25,7 +26,9 @@ def main() -> None:
     parser.add_argument("--judge", help="whose ratings, if several judges rated")
     parser.add_argument("--tasks", type=Path, nargs="+", required=True, help="the tasks that were played")
     parser.add_argument("--characters", type=Path, required=True)
-    parser.add_argument("--ids", type=Path, help="a JSON object from the file's ids to ours, where they differ")
+    parser.add_argument(
+        "--ids", type=Path, help="ids that differ: leftovers.jsonl of the profiles, or a JSON object, theirs to ours"
+    )
     parser.add_argument("--tag", default="parley", help="the experiment's name in the released format")
     parser.add_argument("--released", type=Path, help="output: JSONL that sotopia reads")
     parser.add_argument("--typed", type=Path, help="output: .parquet or .jsonl that datasets reads")

@@ -39,7 +39,9 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="for instance sotopia_episodes_v1.jsonl")
     parser.add_argument("--tasks", type=Path, nargs="+", help="the tasks that were played; ids are not checked without")
     parser.add_argument("--characters", type=Path, help="the characters that played them")
-    parser.add_argument("--ids", type=Path, help="a JSON object from the file's ids to ours, where they differ")
+    parser.add_argument(
+        "--ids", type=Path, help="ids that differ: leftovers.jsonl of the profiles, or a JSON object, theirs to ours"
+    )
     parser.add_argument("--only", nargs=2, metavar="MODEL", help="the two models in seat order; all if not given")
     parser.add_argument("--rename", nargs="+", default=[], metavar="THEIRS=OURS", help="the config's names of models")
     parser.add_argument("--rejects", type=Path, help="where lines go that cannot be read; without, the first one stops")

@@ -1,5 +1,6 @@
 """Importing the released file: each of its quirks, what ours cannot hold, and every way in which a line can be broken."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -197,12 +198,14 @@ def test_what_ours_cannot_hold_is_told_with_its_lines(tmp_path: Path) -> None:
     rows = [
         line(episode_id=str(n), experiment_tag="" if n else "t", raw_rewards_prompt="p" if n else "") for n in (0, 1)
     ]
-    found = imported(tmp_path, *rows, line(codename="lamp", raw_rewards=[odd, [9.0, reward()[1]]], licence="x"))
+    found = imported(tmp_path, *rows, line(raw_rewards=[odd, [9.0, reward()[1]]], licence="x"))
     lines = {what.split(",")[0].split(";")[0]: numbers for what, numbers in found.notes.items()}
     assert lines["the score of 'humour'"] == [3]
     assert lines["an overall score that is not the mean of the seven"] == [3]
     assert (lines["experiment_tag"], lines["raw_rewards_prompt"]) == ([1, 3], [2])
-    assert (lines["codename"], lines["licence"]) == ([3], [3])
+    assert lines["licence"] == [3]
+    assert "codename" not in lines  # the task stands for it, if it is known
+    assert "codename, which has no place here" in imported(tmp_path, line(), world=World()).notes
 
 
 def test_nothing_is_told_of_a_line_that_fits(tmp_path: Path) -> None:
@@ -305,16 +308,29 @@ def test_keys_that_a_score_must_have_are_those_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("name", "text", "said"),
     [
-        ("{", "not JSON"),
-        ("[]", "must be one JSON object"),
-        ('{"a": 1}', "must be one JSON object"),
-        ('{"a": "x", "b": "x"}', "two ids stand for the same one of ours"),
+        ("ids.json", "{", "not JSON"),
+        ("ids.json", "[]", "must be one JSON object"),
+        ("ids.json", '{"a": 1}', "must be one JSON object"),
+        ("ids.json", '{"a": "x", "b": "x"}', "two ids stand for the same one of ours"),
+        ("left.jsonl", '{"id": "a"}', "its lines must have noun, id and of"),
+        ("left.jsonl", '["a"]', "its lines must have noun, id and of"),
+        ("left.jsonl", '{"id"', "not JSON"),
     ],
 )
-def test_a_map_of_ids_that_is_none(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "ids.json"
-    path.write_text(text)
-    with pytest.raises(ParleyError, match=said):
-        read_ids(path)
+def test_a_map_of_ids_that_is_none(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ParleyError, match=f"{name}: {said}"):
+        read_ids(tmp_path / name)
+    with pytest.raises(ParleyError, match="no such file"):
+        read_ids(tmp_path / "none.json")
+
+
+def test_what_an_import_of_profiles_left_over_is_a_map_of_ids(tmp_path: Path) -> None:
+    rows = [("environment", "sale", "01ENV"), ("agent", "ann", "01ANN"), ("combo", "sale ann+ben", "01COMBO")]
+    path = tmp_path / "leftovers.jsonl"
+    path.write_text(
+        "".join(json.dumps({"noun": noun, "of": of, "id": id_, "values": {}}) + "\n" for noun, of, id_ in rows)
+    )
+    assert read_ids(path) == {"01ENV": "sale", "01ANN": "ann"}

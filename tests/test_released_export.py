@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.errors import ParleyError
-from parley.exchange.episodes import World, export_episodes, import_episodes, line_of
+from parley.exchange.episodes import World, import_episodes
+from parley.exchange.publication import export_episodes, line_of
 from parley.records.episode import ACTION_TYPES, Action, Episode, Turn
 from parley.records.rating import DIMENSIONS, Mark, Rating, ratings_frame, ratings_of
 from tests.builders import ANN, LEAVES, SILENT, WORDS, episode, task
@@ -187,13 +188,15 @@ def test_each_agent_is_shown_what_it_may_know() -> None:
         assert f"{mine}-secret" in text and f"{other}-secret" not in text
         assert f"{other}-occupation" in text  # friends
     assert f"{B}'s goal: Unknown" in first and "Buy it" not in first
-    assert f"{B}'s goal: Buy it for $10. <clarification_hint>Below $12 counts.</clarification_hint>" in second
+    assert f"{B}'s goal: Buy it for $10. (<clarification_hint>Below $12 counts.</clarification_hint>)" in second
     strangers = World({"sale": task(relationship="stranger")}, WORLD.characters)
     of_strangers = episode(WORDS, task_id=task(relationship="stranger").id)
     assert f"{B}'s background: Unknown" in line_of(of_strangers, [], strangers)["raw_messages"][0][0][2]
     row = line_of(episode(WORDS), [], WORLD)
     assert "ann-secret" in row["agents_background"][A] and "ben-secret" in row["agents_background"][B]
-    assert row["social_goals"][A].startswith("Sell it for $20. <extra_info>It flickers.</extra_info> <strategy_hint>")
+    assert row["social_goals"][A] == (
+        "Sell it for $20. (<extra_info>It flickers. <strategy_hint>Start high.</strategy_hint></extra_info>)"
+    )
 
 
 def test_the_same_episodes_give_the_same_bytes(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from parley.exchange.episodes import export_episodes, import_episodes
+from parley.exchange.episodes import import_episodes
+from parley.exchange.publication import export_episodes
 from tests.builders import LEAVES, SILENT, WORDS, episode
 from tests.released import SCORES, WORLD, A, B
 from tests.test_released_export import rating

@@ -56,7 +56,7 @@ def test_datasets_loads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind
     assert loaded.column_names == [*SCHEMA]
     assert [records(row) for row in loaded] == [(ONE, RATINGS[:3]), (FAILED, RATINGS[3:])]
     assert loaded[0]["scenario"] == task().scenario
-    assert loaded[0]["goals"][0].startswith("Sell it for $20. <extra_info>")
+    assert loaded[0]["goals"][0].startswith("Sell it for $20. (<extra_info>")
     assert loaded[0]["episode"] == ONE.id
     score = loaded.features["ratings"].feature["goal"].dtype
     assert score == ("int8" if kind == "parquet" else "int64")

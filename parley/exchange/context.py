@@ -6,9 +6,12 @@ from parley.world.observation import visible_profile
 
 
 def goal_text(goal: Goal) -> str:
-    """The goal with its hints in SOTOPIA's tags."""
-    hints = {key: getattr(goal, key) for key in ("extra_info", "strategy_hint", "clarification_hint")}
-    return " ".join([goal.text, *(f"<{key}>{hint}</{key}>" for key, hint in hints.items() if hint)])
+    """The goal with its hints in SOTOPIA's tags: hints inside the extra information, and all in brackets."""
+    hints = [(key, getattr(goal, key)) for key in ("clarification_hint", "strategy_hint")]
+    inner = " ".join(f"<{key}>{hint}</{key}>" for key, hint in hints if hint)
+    if goal.extra_info:
+        inner = f"<extra_info>{' '.join(part for part in (goal.extra_info, inner) if part)}</extra_info>"
+    return f"{goal.text} ({inner})" if inner else goal.text
 
 
 def background(person: Character) -> str:

@@ -130,11 +130,22 @@ def lines(path: Path) -> Iterator[tuple[int, str, Line | Fault]]:
 
 
 def read_ids(path: Path) -> dict[str, str]:
-    """A person's map from the ids of released files to ours. Raises `ParleyError` if it is not a JSON object of texts."""
+    """A map from the ids of released files to ours: one JSON object, or the leftovers of an import of profiles.
+
+    Leftovers are JSON lines, each with the `noun` it is about, its `id` in SOTOPIA, and `of`, our name of it. Raises
+    `ParleyError` for anything else, and if two ids stand for the same one of ours.
+    """
     try:
-        ids = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".jsonl":
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+            ids = {row["id"]: row["of"] for row in rows if row["noun"] in ("environment", "agent")}
+        else:
+            ids = json.loads(text)
     except FileNotFoundError:
         raise ParleyError(f"{path}: no such file; correct the path") from None
+    except (TypeError, KeyError):
+        raise ParleyError(f"{path}: its lines must have noun, id and of; give the leftovers of an import") from None
     except ValueError as error:
         raise ParleyError(f"{path}: not JSON ({error}); mend it") from None
     if not isinstance(ids, dict) or not all(isinstance(ours, str) for ours in ids.values()):
