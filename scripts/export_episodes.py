@@ -1,10 +1,10 @@
 """Export episodes and their ratings in SOTOPIA's format, and as a table for `datasets.load_dataset`."""
 
+import argparse
 from pathlib import Path
 
 import polars as pl
 
-from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
 from parley.exchange.episodes import World
 from parley.exchange.publication import export_episodes
@@ -20,7 +20,8 @@ from parley.records.task import read_tasks
 
 def main() -> None:
     """Parse the arguments and export."""
-    parser = arguments(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--log", type=Path, help="where progress is written; stderr if not given")
     parser.add_argument("--episodes", type=Path, nargs="+", required=True)
     parser.add_argument("--ratings", type=Path, nargs="*", default=[])
     parser.add_argument("--judge", help="whose ratings, if several judges rated")

@@ -1,8 +1,8 @@
 """Import SOTOPIA's published episodes as episodes and ratings of ours."""
 
+import argparse
 from pathlib import Path
 
-from parley.arguments import arguments
 from parley.errors import ParleyError, run_as_script
 from parley.exchange.episodes import Imported, World, import_episodes
 from parley.exchange.released import Fault, read_ids
@@ -35,7 +35,8 @@ def told(found: Imported, journal: Journal) -> None:
 
 def main() -> None:
     """Parse the arguments, import, and say what ours cannot hold."""
-    parser = arguments(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--log", type=Path, help="where progress is written; stderr if not given")
     parser.add_argument("file", type=Path, help="for instance sotopia_episodes_v1.jsonl")
     parser.add_argument("--tasks", type=Path, nargs="+", help="the tasks that were played; ids are not checked without")
     parser.add_argument("--characters", type=Path, help="the characters that played them")
