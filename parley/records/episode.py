@@ -32,8 +32,9 @@ class Action(Record):
 class Turn(Record):
     """One action with where it came from.
 
-    `call` is the ledger key of the model call that gave it; `attempts` counts the calls made until one could be read
-    (1 = the first); `repaired` says that the text had to be mended by rule first.
+    `call` is the ledger key of the model call that gave it, or `imported:` and the id of the published episode that it
+    was imported from; `attempts` counts the calls made until one could be read (1 = the first); `repaired` says that
+    the text had to be mended by rule first.
     """
 
     seat: Literal[0, 1]

@@ -112,6 +112,19 @@ def ratings_frame(ratings: list[Rating]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
+def ratings_of(frame: pl.DataFrame) -> list[Rating]:
+    """The ratings that a table with the columns of `SCHEMA` was made of."""
+    ratings = []
+    for row in frame.select(*SCHEMA).iter_rows(named=True):
+        marks = {key: {"reasoning": row[f"{key}_reason"], "score": row[key]} for key in KEYS}
+        fields = {key: row[key] for key in Rating.model_fields if key not in ("cast", "marks")}
+        cast = tuple(row["cast"].split("+"))
+        ratings.append(
+            Rating.model_validate({**fields, "cast": cast, "marks": marks if row["failure"] is None else None})
+        )
+    return ratings
+
+
 def read_ratings(paths: list[str] | list[Path]) -> pl.DataFrame:
     """The rows of several rating files, in the order of the paths."""
     return pl.concat([read_parquet(path) for path in paths]) if paths else pl.DataFrame(schema=SCHEMA)
