@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -75,10 +76,17 @@ def test_struck_at_random_moments_it_ends_the_same_and_pays_for_calls_in_flight_
     assert not [line for line in said.splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]
 
 
+def talk() -> dict[str, Any]:
+    """An experiment without training, in as few jobs as there can be."""
+    config = talk_only()
+    config["task_sets"]["small"]["shards"] = 1
+    return config
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """A run without training, done."""
-    workshop = Workshop(tmp_path_factory.mktemp("talk"), talk_only())
+    workshop = Workshop(tmp_path_factory.mktemp("talk"), talk())
     workshop.run("scores")
     return workshop
 
@@ -97,7 +105,7 @@ def ledger(workshop: Workshop) -> dict[str, int]:
 @pytest.fixture
 def copy(played: Workshop, tmp_path: Path) -> Workshop:
     """The same in a folder of its own, with everything that Snakemake remembers."""
-    workshop = Workshop(tmp_path / "copy", talk_only())
+    workshop = Workshop(tmp_path / "copy", talk())
     for name in ("results", "ledger", ".snakemake"):
         shutil.copytree(played.folder / name, workshop.folder / name)
     return workshop
@@ -128,7 +136,7 @@ def test_results_that_a_power_loss_left_empty_or_torn_are_named_and_built_again(
 def test_tasks_whose_making_was_killed_are_not_taken_for_up_to_date(
     copy: Workshop, tmp_path: Path, script: str
 ) -> None:
-    config = talk_only()
+    config = talk()
     config["seed"] = 5
     config["task_sets"]["small"]["count"] = 9
     copy.configure(config)
@@ -159,24 +167,24 @@ def test_what_snakemake_remembers_may_be_lost(played: Workshop, copy: Workshop, 
 
 
 def test_a_plan_beside_a_run_works_and_does_not_change_what_the_run_does(played: Workshop, tmp_path: Path) -> None:
-    workshop = Workshop(tmp_path / "talk", talk_only())
+    workshop = Workshop(tmp_path / "talk", talk())
     first = workshop.start("episodes", cores=1)
     while workshop.calls() == 0 and first.poll() is None:
         time.sleep(0.05)
-    workshop.configure({**talk_only(), "seed": 99})
+    workshop.configure({**talk(), "seed": 99})
     assert "play" in workshop.run("-n", "scores")
     assert "is in use by another run" in workshop.run("scores", status=1)
     output, _ = first.communicate()
     assert first.returncode == 0, output[-3000:]
     # The jobs that started after the plan read the config of their own run.
-    assert json.loads((workshop.results / "experiment.json").read_text())["seed"] == talk_only()["seed"]
+    assert json.loads((workshop.results / "experiment.json").read_text())["seed"] == talk()["seed"]
     assert workshop.read("episodes/**/*.jsonl") == played.read("episodes/**/*.jsonl") != {}
 
 
 def test_two_experiments_at_once_on_one_ledger_pay_once(played: Workshop, tmp_path: Path) -> None:
-    one = Workshop(tmp_path / "talk", talk_only())
+    one = Workshop(tmp_path / "talk", talk())
     first = one.start("episodes", cores=1)
-    other = {**talk_only(), "experiment": "other"}
+    other = {**talk(), "experiment": "other"}
     while one.calls() == 0 and first.poll() is None:
         time.sleep(0.05)
     one.configure(other)

@@ -1,6 +1,7 @@
 """Speakers: the ledger first, one call for equal requests, one engine for a shared base, nothing left behind."""
 
 import asyncio
+import errno
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -171,6 +172,32 @@ def test_a_failed_call_is_recorded_and_asked_again_in_the_next_run(tmp_path: Pat
 
     meet(fail, tmp_path / "0.sqlite", refuse(400, "too long"))
     assert meet(work, tmp_path / "0.sqlite", say("fine"))[0] == "fine"
+
+
+def test_an_answer_that_could_not_be_kept_is_never_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(found: dict[str, Speaker], ledger: Ledger) -> str:
+        assert (await found["judge"].chat(TALK, seed=1)).text == "one"
+        return (await found["judge"].chat(TALK, seed=2)).text
+
+    path = tmp_path / "0.sqlite"
+
+    async def one(found: dict[str, Speaker], ledger: Ledger) -> str:
+        return (await found["judge"].chat(TALK, seed=1)).text
+
+    meet(one, path, say("one"))
+
+    def no_room(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+
+    monkeypatch.setattr("parley.llm.ledger.check_room", no_room)
+    meet(one, path)  # a replay needs no room
+
+    async def watched(found: dict[str, Speaker], ledger: Ledger) -> None:
+        with pytest.raises(ParleyError, match="the disk is full"):
+            await work(found, ledger)
+
+    _, server = meet(watched, path, say("two"))
+    assert server.bodies == []
 
 
 def test_a_missing_key_is_named_before_anything_is_sent_to_anyone(
