@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from parley import stopping
 from parley.records.jsonl import CUT_OFF
 from tests.counting import Tally, counting
 from tests.disturbance import CONCURRENCY, CORES, SHARES, alive, disturb, moments, outcome, scripts, under_load
@@ -71,7 +70,7 @@ def test_struck_at_random_moments_it_ends_the_same_and_pays_for_calls_in_flight_
     assert not alive(workshop)
     assert "Nothing to be done" in final
     said = "\n".join(damage.outputs)
-    assert stopping.INTERRUPTED in said
+    # What a job says when it is told to stop is tested in test_stopping: at a random moment Python may still be loading it.
     assert "engine has ended; see" in said or "engine" not in damage.struck
     assert "damaged" not in said
     assert not [line for line in said.splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]

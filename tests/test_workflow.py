@@ -70,7 +70,9 @@ def test_killed_with_9_and_run_again_it_ends_the_same_and_pays_once(played: Work
 
 
 def test_a_second_run_on_the_same_results_is_refused_in_one_line(tmp_path: Path) -> None:
-    workshop = Workshop(tmp_path / "talk", talk_only())
+    config = talk_only()
+    config["task_sets"]["small"]["count"] = 60  # enough to be at it for a while
+    workshop = Workshop(tmp_path / "talk", config)
     first = workshop.start("scores")
     while workshop.calls() == 0 and first.poll() is None:
         time.sleep(0.05)
