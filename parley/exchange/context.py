@@ -1,17 +1,9 @@
 """Context: what SOTOPIA's logs repeat of the task and the characters in every episode, written from ours."""
 
+from parley.exchange.sotopia.goal import written_goal
 from parley.records.character import Character
-from parley.records.task import Goal, Task
+from parley.records.task import Task
 from parley.world.observation import visible_profile
-
-
-def goal_text(goal: Goal) -> str:
-    """The goal with its hints in SOTOPIA's tags: hints inside the extra information, and all in brackets."""
-    hints = [(key, getattr(goal, key)) for key in ("clarification_hint", "strategy_hint")]
-    inner = " ".join(f"<{key}>{hint}</{key}>" for key, hint in hints if hint)
-    if goal.extra_info:
-        inner = f"<extra_info>{' '.join(part for part in (goal.extra_info, inner) if part)}</extra_info>"
-    return f"{goal.text} ({inner})" if inner else goal.text
 
 
 def background(person: Character) -> str:
@@ -29,7 +21,7 @@ def context(task: Task, people: tuple[Character, Character], seat: int) -> str:
             f"Participants: {people[0].name} and {people[1].name}",
             *(f"{person.name}'s background: {seen[number]}" for number, person in enumerate(people)),
             *(
-                f"{person.name}'s goal: {goal_text(task.goals[number]) if number == seat else 'Unknown'}"
+                f"{person.name}'s goal: {written_goal(task.goals[number]) if number == seat else 'Unknown'}"
                 for number, person in enumerate(people)
             ),
         ]

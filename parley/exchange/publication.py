@@ -10,11 +10,12 @@ from typing import Any
 
 from parley.errors import ParleyError
 from parley.exchange.comments import as_comments
-from parley.exchange.context import background, context, goal_text
+from parley.exchange.context import background, context
 from parley.exchange.episodes import IMPORTED, World
 from parley.exchange.prose import as_prose
 from parley.exchange.released import Beside, Line, Rated, messages_of, turns_in
 from parley.exchange.rewards import as_reward, marks_in
+from parley.exchange.sotopia.goal import written_goal
 from parley.records.character import Character
 from parley.records.episode import Episode
 from parley.records.published import published
@@ -71,7 +72,7 @@ def line_of(episode: Episode, ratings: Sequence[Rating], world: World, tag: str 
         "scenario": task.scenario,
         "codename": task.name,
         "agents_background": {person.name: background(person) for person in people},
-        "social_goals": {person.name: goal_text(goal) for person, goal in zip(people, task.goals, strict=True)},
+        "social_goals": {person.name: written_goal(goal) for person, goal in zip(people, task.goals, strict=True)},
         "social_interactions": "\n\n".join(
             "" if act.action_type == "none" else f"{who}{'' if act.action_type == 'speak' else ':'} {as_prose(act)}"
             for who, act in done

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from parley.errors import ParleyError
-from parley.exchange.context import goal_text
 from parley.exchange.episodes import World
+from parley.exchange.sotopia.goal import written_goal
 from parley.records.episode import Episode
 from parley.records.frames import write_parquet
 from parley.records.published import published
@@ -61,7 +61,7 @@ def typed_frame(episodes: Iterable[Episode], ratings: Iterable[Rating], world: W
                 **episode.model_dump(exclude={"turns"}),
                 "episode": episode.id,
                 "scenario": task.scenario if task else None,
-                "goals": [goal_text(goal) for goal in task.goals] if task else None,
+                "goals": [written_goal(goal) for goal in task.goals] if task else None,
                 "turns": [
                     {**turn.model_dump(exclude={"action"}), **turn.action.model_dump()} for turn in episode.turns
                 ],
