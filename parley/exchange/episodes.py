@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from parley.canonical import digest
 from parley.errors import ParleyError
@@ -18,6 +17,7 @@ from parley.records.character import Character
 from parley.records.episode import Ending, Episode, Turn
 from parley.records.rating import Rating
 from parley.records.task import Cast, Task
+from parley.world.rating import seat_of
 
 #: Before the id of the published episode, in place of a ledger key: nobody here has made the call.
 IMPORTED = "imported:"
@@ -216,18 +216,5 @@ def _ratings(line: Line, episode: Episode, judge: str) -> tuple[list[Rating], li
                 failure = f"rating failed: {error}"
                 if comments_on(line.reasoning or "", one.seat).strip():
                     notes.append("what the judge said of a seat that has no scores")
-        ratings.append(Rating(**_of_seat(episode, one.seat), judge=judge, call=one.call, marks=marks, failure=failure))
+        ratings.append(Rating(**seat_of(episode, one.seat), judge=judge, call=one.call, marks=marks, failure=failure))
     return ratings, notes
-
-
-def _of_seat(episode: Episode, seat: int) -> dict[str, Any]:
-    return {
-        "episode": episode.id,
-        "task": episode.task,
-        "cast": episode.cast,
-        "seat": seat,
-        "name": episode.names[seat],
-        "player": episode.players[seat],
-        "partner": episode.players[1 - seat],
-        "replicate": episode.replicate,
-    }

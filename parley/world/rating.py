@@ -117,14 +117,17 @@ async def rate_episode(
     assert not isinstance(entries, str)
     return [
         Rating(
-            **_seat(episode, seat, judge[0], answer.reply.key),
+            **seat_of(episode, seat),
+            judge=judge[0],
+            call=answer.reply.key,
             marks={dimension.key: Mark(**entries[seat][dimension.key]) for dimension in DIMENSIONS},
         )
         for seat in (0, 1)
     ]
 
 
-def _seat(episode: Episode, seat: int, judge: str, call: str) -> dict[str, Any]:
+def seat_of(episode: Episode, seat: int) -> dict[str, Any]:
+    """The fields of a `Rating` that say whose it is: the episode and who sat in `seat`."""
     return {
         "episode": episode.id,
         "task": episode.task,
@@ -134,10 +137,8 @@ def _seat(episode: Episode, seat: int, judge: str, call: str) -> dict[str, Any]:
         "player": episode.players[seat],
         "partner": episode.players[1 - seat],
         "replicate": episode.replicate,
-        "judge": judge,
-        "call": call,
     }
 
 
 def _failed(episode: Episode, judge: str, call: str, reason: str) -> list[Rating]:
-    return [Rating(**_seat(episode, seat, judge, call), marks=None, failure=reason) for seat in (0, 1)]
+    return [Rating(**seat_of(episode, seat), judge=judge, call=call, marks=None, failure=reason) for seat in (0, 1)]
