@@ -33,7 +33,7 @@ class _Watcher:
         """Take `job` (or a group of jobs) as finished. True if other jobs may have become ready."""
         ready = await self._finish(job, update_checkpoint_dependencies)
         members = list(job) if job.is_group() else [job]
-        same = [str(file) for member in members for file in await self._as_known(member)]
+        same = sorted([str(file) for member in members for file in await self._as_known(member)])
         if not same:
             return ready
         planned = set(self._dag.needrun_jobs())

@@ -210,6 +210,18 @@ class Layout:
         stems = [str(Path(path).relative_to(self.results).with_suffix(".json")) for path in made]
         return [f"{self.results}/usage/{stem}" for stem in [*(f"tasks/{name}.json" for name in written), *stems]]
 
+    def all_timings(self) -> list[str]:
+        """What Snakemake measured of every job but the page's. A job that was not timed has none."""
+        sets, trained = self.experiment.task_sets, self.trained_policies()
+        written = [f"tasks/{name}" for name, entry in sets.items() if entry.file is None]
+        cast = [f"casts/{name}/{shard}" for name in sets for shard in self.shards(name)]
+        learned = [f"{step}/{name}" for step in ("selections", "datasets") for name in trained]
+        policies = [f"policies/{name}" for name in self.experiment.policies]
+        made = [*self.all_episodes(), *self.all_ratings(), *self.all_scores(), *self.side_effects()]
+        stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
+        stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
+        return [f"{self.results}/timings/{stem}.tsv" for stem in [*written, *cast, *learned, *policies, *stems]]
+
     def all_scores(self) -> list[str]:
         """Every score file, with the differences to the baseline."""
         return [

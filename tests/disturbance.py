@@ -120,9 +120,10 @@ def moments(rng: Random, count: int, calls: int, steps: int) -> list[Moment]:
     found: list[Moment] = []
     for number in range(count):
         target = targets[number % len(targets)]
-        last = steps // 2 if target == "training" else calls * 19 // 20
+        last = steps // 3 if target == "training" else calls * 19 // 20
         found.append(Moment(target, rng.randrange(1, last), 0.0 if target == "training" else rng.uniform(0, 1)))
-    return sorted(found, key=lambda moment: moment.at)
+    # A training is short and its moment passes: it is struck before what can be struck at any time.
+    return sorted(found, key=lambda moment: (moment.target != "training", moment.at))
 
 
 @dataclass

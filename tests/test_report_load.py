@@ -10,6 +10,7 @@ import pytest
 from parley.config import Experiment
 from parley.report import effort, parts, tables
 from parley.report.findings import Findings
+from parley.report.findings import layout_of
 from parley.report.load import load
 from tests.report_sample import make_sample, sample_experiment
 
@@ -112,20 +113,23 @@ def test_effort_sums_files_and_prices_only_what_has_a_price(whole: tuple[Path, E
     assert effort.spent(list(rows.values())) == {"USD": judge.money}
 
 
-def test_a_speaker_that_the_config_no_longer_has_is_still_counted(broken: tuple[Path, Experiment]) -> None:
+def test_what_other_settings_left_behind_is_not_of_this_experiment(broken: tuple[Path, Experiment]) -> None:
+    before = load(*broken)
     sums = dict.fromkeys(("calls", "prompt_tokens", "completion_tokens", "cached_tokens", "retries", "failures"), 7)
     content = {"stage": "ratings", "speakers": {"old_judge": {**sums, "seconds": 1.5}}}
     (broken[0] / "usage/ratings/old.json").write_text(json.dumps(content))
-    old = [row for row in effort.efforts(load(*broken)) if row.speaker == "old_judge"]
-    assert [(row.calls, row.money) for row in old] == [(7, None)]
+    (broken[0] / "timings/policies/old.tsv").write_text("s\th:m:s\tmax_rss\tcpu_time\n9.9\t0:00:09\t1\t1\n")
+    after = load(*broken)
+    assert effort.efforts(after) == effort.efforts(before) and effort.jobs(after) == effort.jobs(before)
 
 
 def test_effort_tells_the_models_behind_a_speaker_apart(broken: tuple[Path, Experiment]) -> None:
     sums = dict.fromkeys(("calls", "completion_tokens", "seconds", "retries", "failures"), 1)
-    for number, (model, cached) in enumerate((("judge-1", 30), ("judge-1", 0), ("judge-2", 100))):
+    paths = [path for path in layout_of(*broken).all_usage() if "/usage/ratings/" in path]
+    for name, (model, cached) in zip(paths, (("judge-1", 30), ("judge-1", 0), ("judge-2", 100)), strict=False):
         took = {**sums, "model": model, "identity": "ab", "prompt_tokens": 100, "cached_tokens": cached}
-        path = broken[0] / f"usage/ratings/more/{number}.json"
-        path.parent.mkdir(exist_ok=True)
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"stage": "ratings", "speakers": {"judge": took}}))
     rows = {row.model: row for row in effort.efforts(load(*broken)) if row.speaker == "judge"}
     assert {model: (row.calls, row.cached_share) for model, row in rows.items() if model} == {

@@ -29,7 +29,8 @@ def load(root: Path, experiment: Experiment) -> Findings:
     """
     layout, gaps = layout_of(root, experiment), dict[str, list[str]]()
     shelf = Shelf(root, gaps)
-    used = sorted((root / "usage").rglob("*.json"))
+    # Not what else lies there: other settings may have left it behind.
+    used = [path for path in layout.all_usage() if Path(path).exists()]
     trained = layout.trained_policies()
     return Findings(
         root=root,
@@ -50,8 +51,8 @@ def load(root: Path, experiment: Experiment) -> Findings:
         training=shelf.each("training", {name: f"{layout.policy(name)}/training_log.jsonl" for name in trained}, _log),
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
         safety=_concat(shelf.all_of("safety", _side(layout, "safety"), _safety), safety.SUMMARY),
-        usage=_concat(list(_usage(shelf)), USAGE),
-        timings=_concat(list(_timings(shelf)), TIMINGS),
+        usage=_concat(list(_usage(shelf, used)), USAGE),
+        timings=_concat(list(_timings(shelf, layout)), TIMINGS),
         troubles=_concat(shelf.all_of("effort", used, _troubles), TROUBLES),
         reasons=_concat(shelf.all_of("effort", used, _reasons), REASONS),
         outcomes=_concat(list(_outcomes(shelf, layout)), OUTCOMES),
@@ -140,12 +141,11 @@ def _knowledge(path: Path) -> dict[str, Any]:
     return found
 
 
-def _usage(shelf: Shelf) -> Iterator[pl.DataFrame]:
+def _usage(shelf: Shelf, used: list[str]) -> Iterator[pl.DataFrame]:
     """What the calls of each job took, with the time that the job took."""
-    folder = shelf.root / "usage"
-    for path in sorted(folder.rglob("*.json")):
+    for path in used:
         if (found := shelf.take("effort", path, _job_usage)) is not None:
-            timing = (shelf.root / "timings" / path.relative_to(folder)).with_suffix(".tsv")
+            timing = (shelf.root / "timings" / Path(path).relative_to(shelf.root / "usage")).with_suffix(".tsv")
             timed = shelf.take("effort", timing, _benchmark) if timing.exists() else None
             yield found.with_columns(wall=pl.lit(None if timed is None else timed["s"].sum(), pl.Float64))
 
@@ -195,11 +195,11 @@ def _failures(path: Path) -> pl.DataFrame:
     return counted
 
 
-def _timings(shelf: Shelf) -> Iterator[pl.DataFrame]:
+def _timings(shelf: Shelf, layout: Layout) -> Iterator[pl.DataFrame]:
     """What each job took, by stage: the first folder below `timings`."""
     folder = shelf.root / "timings"
-    for path in sorted(folder.glob("*/**/*.tsv")):
-        if (frame := shelf.take("effort", path, _benchmark)) is not None:
+    for path in map(Path, layout.all_timings()):
+        if path.exists() and (frame := shelf.take("effort", path, _benchmark)) is not None:
             yield frame.select(stage=pl.lit(path.relative_to(folder).parts[0]), seconds="s", max_rss="max_rss")
 
 

@@ -1,7 +1,7 @@
 """Quick stand-ins for the scripts of the workflow: same arguments and files, contents made of hashes.
 
 A stand-in reads what the real script reads and nothing else, so that a result is stale exactly when the real one would
-be. Only the standard library: a job takes some 30 ms. `SALT` of the calling script stands for what its code does.
+be. Only the standard library, but for the page: a job takes some 30 ms. `SALT` of the calling script stands for what its code does.
 """
 
 import hashlib
@@ -166,10 +166,12 @@ class StandIn:
         write(self.one("out"), [questions, settings, adapters, base, self.salt])
 
     def report(self) -> None:
-        root = Path(self.one("out")).parent.parent
-        parts = ("scores", "ratings", "selections", "knowledge", "usage")
-        shown = [path for part in parts for path in sorted((root / part).rglob("*")) if path.is_file()]
-        write(self.one("out"), {"page": content(*map(str, shown)), "salt": self.salt})
+        from parley.config import check
+        from parley.layout import Layout
+
+        layout = Layout(check(self.experiment))
+        shown = [*layout.all_scores(), *layout.all_ratings(), *layout.all_selections(), *layout.all_usage()]
+        write(self.one("out"), {"page": content(*shown, *layout.side_effects()), "salt": self.salt})
 
 
 def run(kind: str, salt: str) -> None:
