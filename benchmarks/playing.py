@@ -1,6 +1,6 @@
 """How fast episodes are played: Parley, sotopia and bare clients side by side against one mock of fixed latency.
 
-`python -m benchmarks.playing` takes about half an hour, `--quick` two minutes. Every row is a process of its own against a
+`python -m benchmarks.playing` takes about half an hour, `--quick` ten minutes. Every row is a process of its own against a
 mock of its own; CPU and memory are those of the client alone. `--sotopia PYTHON` names the Python of an environment
 that holds sotopia==0.1.5; without it one is made in Parley's cache folder (once, some minutes).
 """
@@ -62,7 +62,8 @@ def quick() -> Iterator[Case]:
     yield Case(0.05, 50, False, 150)
     yield Case(0.05, 50, True, 150)
     yield Case(1.0, 50, True, 200)
-    yield Case(1.0, 200, False, 300)
+    yield Case(1.0, 200, False, 400)
+    yield Case(1.0, 400, False, 800)
 
 
 def full() -> Iterator[Case]:
@@ -188,7 +189,7 @@ def main() -> None:
     sotopia = None if options.sotopia == "none" else sotopia_python(options.sotopia)
     print(f"{machine(['aiohttp', 'openai', 'pydantic'])}\n")
     compare(quick() if options.quick else full(), sotopia)
-    memory((100, 400) if options.quick else (100, 400, 1600, 6400))
+    memory((100, 400, 1600, 6400))
 
 
 if __name__ == "__main__":

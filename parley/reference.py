@@ -21,7 +21,7 @@ An experiment is one YAML file: `config.yaml` is the embedded default, `--config
 *instead*. It is checked before any job starts; a fault is one line with the path in the file and the remedy. An editor
 that knows JSON schemas completes it: put `# yaml-language-server: $schema=docs/config.schema.json` on the first line.
 
-This page is generated from `parley/config.py` by `make reference`.
+This page is generated from `parley/config/` by `make reference`.
 """
 
 

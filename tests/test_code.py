@@ -162,7 +162,7 @@ def test_an_edit_makes_stale_the_scripts_that_use_the_module(copy: Checkout) -> 
         "parley/world/duplicates.py": {"tasks"},
         "parley/world/playing.py": {"episodes"},
         "parley/learning/sft.py": {"training"},
-        "parley/config.py": set(before),
+        "parley/config/world.py": set(before),
     }.items():
         copy.edit(path, lambda text: f"{text}\n\nNEW = 1\n")
         after = copy.hashes()

@@ -17,7 +17,7 @@ from tests.builders import ROOT, changed
 
 Validator = jsonschema.Draft202012Validator
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
-REMEDY = "is not what parley/config.py says: run `make reference`"
+REMEDY = "is not what parley/config/ says: run `make reference`"
 
 
 def faults(config: Any) -> list[str]:

@@ -9,8 +9,7 @@ import pytest
 
 from parley.config import Experiment
 from parley.report import effort, parts, tables
-from parley.report.findings import Findings
-from parley.report.findings import layout_of
+from parley.report.findings import Findings, layout_of
 from parley.report.load import load
 from tests.report_sample import make_sample, sample_experiment
 

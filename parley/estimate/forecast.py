@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from parley.config import Experiment
+from parley.config.prices import Price
 from parley.estimate.plan import Job
 from parley.llm.prices import cost
-from parley.pricelist import Price
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from parley.config import Budget, Model
+from parley.config.prices import Price
 from parley.errors import ParleyError
 from parley.llm.call import Request
 from parley.llm.prices import most
-from parley.pricelist import Price
 
 #: Names a file that the jobs of one run share, so that the budget holds for all of them together.
 PURSE = "PARLEY_PURSE"

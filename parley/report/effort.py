@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from parley.config.prices import Price
 from parley.llm.prices import cost
-from parley.pricelist import Price
 from parley.report.findings import TOKENS, Findings
 
 

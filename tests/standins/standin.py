@@ -1,7 +1,8 @@
 """Quick stand-ins for the scripts of the workflow: same arguments and files, contents made of hashes.
 
 A stand-in reads what the real script reads and nothing else, so that a result is stale exactly when the real one would
-be. Only the standard library, but for the page: a job takes some 30 ms. `SALT` of the calling script stands for what its code does.
+be. Only the standard library, but for the page: a job takes some 30 ms.
+`SALT` of the calling script stands for what its code does.
 """
 
 import hashlib

@@ -6,12 +6,12 @@ from pathlib import Path
 import yaml
 from pydantic import Field, ValidationError
 
-from parley.config_faults import first_fault
+from parley.config.faults import first_fault
+from parley.config.section import Section
 from parley.errors import ParleyError
-from parley.section import Section
 
 #: The list that comes with Parley.
-OURS = Path(__file__).resolve().parent.parent / "resources" / "prices.yaml"
+OURS = Path(__file__).resolve().parents[2] / "resources" / "prices.yaml"
 
 
 class Price(Section):

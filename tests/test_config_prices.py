@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from parley.config import check, load
+from parley.config.prices import OURS, Price, price_of, read_prices
 from parley.errors import ParleyError
-from parley.pricelist import OURS, Price, price_of, read_prices
 from tests.builders import changed
 
 PAPER = {"gpt-4-0613": (30, 60), "gpt-4-1106-preview": (10, 30), "gpt-3.5-turbo-0613": (1.5, 2)}
