@@ -115,6 +115,12 @@ class Layout:
             found += sorted(map(str, folder.glob("*.safetensors"))) or [str(folder / "model.safetensors")]
         return found
 
+    def turn_prompt(self) -> list[str]:
+        """What a turn's prompt is made with: the template, and the tokenizer that measures it if it is there."""
+        play = self.experiment.play
+        counted = [play.tokenizer] if play.tokenizer and Path(play.tokenizer).exists() else []
+        return [self.experiment.prompts.turn, *counted]
+
     def learned_from(self, policy: str) -> LearnsFrom:
         """What a trained policy learns from. Raises KeyError for a policy that is not trained."""
         source = self.experiment.policies[policy].learns_from
@@ -125,12 +131,12 @@ class Layout:
     def training_episodes(self, policy: str) -> list[str]:
         """The episodes that a policy's samples come from."""
         source = self.learned_from(policy)
-        return self.episodes(source.tasks, source.players)
+        return [source.episodes] if source.episodes else self.episodes(source.tasks, source.players)
 
     def training_ratings(self, policy: str) -> list[str]:
         """The ratings that a policy's samples are selected by."""
         source = self.learned_from(policy)
-        return self.ratings(source.tasks, source.players, source.judge)
+        return [source.ratings] if source.ratings else self.ratings(source.tasks, source.players, source.judge)
 
     def study_episodes(self, player: str, study: Evaluation | Safety) -> list[str]:
         """The episodes of a player in a study, both seatings."""
@@ -150,7 +156,7 @@ class Layout:
         wanted = [
             (source.tasks, source.players, source.judge)
             for policy in experiment.policies.values()
-            if (source := policy.learns_from) is not None
+            if (source := policy.learns_from) is not None and source.played
         ]
         studies: list[Evaluation | Safety] = [*experiment.evaluations.values()]
         if experiment.safety is not None:

@@ -59,8 +59,9 @@ def adapters_of(players):
 
 
 def gpus_for(players):
-    """GPUs that a job needs to serve these players: one where an engine of its own needs one."""
-    return int(any(experiment.model_of(name).engine == "vllm" for name in players))
+    """GPUs that a job needs to serve these players: those of every engine of its own that needs some."""
+    served = {experiment.model_name(name): experiment.model_of(name) for name in players}
+    return sum(model.gpus for model in served.values() if model.engine == "vllm")
 
 
 def waits(name):

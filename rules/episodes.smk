@@ -11,7 +11,7 @@ rule play:
         tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
         casts=f"{results}/tasks/{{task_set}}/{{shard}}.casts.json",
         characters=experiment.world.characters,
-        prompts=[experiment.prompts.turn, experiment.prompts.retry],
+        prompts=[*paths.turn_prompt(), experiment.prompts.retry],
         policies=lambda wildcards: paths.manifests(seats(wildcards)),
         checkpoints=lambda wildcards: paths.checkpoints(seats(wildcards)),
     output:

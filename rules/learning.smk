@@ -39,7 +39,7 @@ rule collect:
         episodes=lambda wildcards: paths.training_episodes(wildcards.policy),
         tasks=lambda wildcards: paths.tasks(paths.learned_from(wildcards.policy).tasks),
         characters=experiment.world.characters,
-        prompt=experiment.prompts.turn,
+        prompt=paths.turn_prompt(),
     output:
         f"{results}/datasets/{{policy}}/train.parquet",
         f"{results}/datasets/{{policy}}/README.md",
@@ -118,7 +118,7 @@ rule train:
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 480 * attempt,
-        gpu=lambda wildcards: gpus_for([wildcards.policy]),
+        gpu=lambda wildcards: min(1, gpus_for([wildcards.policy])),
     params:
         cfg=lambda wildcards: staleness.training(experiment, wildcards.policy),
         code=code_hash("training"),

@@ -29,7 +29,7 @@ rule write:
         mem_mb=1000,
         runtime=lambda wildcards: minutes(writer_of(wildcards), 60),
         waiting=lambda wildcards: waits(writer_of(wildcards)),
-        gpu=0,
+        gpu=lambda wildcards: gpus_for([writer_of(wildcards)]),
     params:
         cfg=lambda wildcards: staleness.tasks(experiment, wildcards.task_set),
         code=code_hash("tasks"),

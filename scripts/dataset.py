@@ -40,12 +40,15 @@ def main() -> None:
         episodes = [episode for path in options.episodes for episode in read_jsonl(path, Episode)]
         selection = read_parquet(options.selection)
         found = samples(selection, episodes, renderer.messages)
-        simulated = any(experiment.model_of(player).engine == "playhouse" for player in source.players)
+        simulated = source.played and any(
+            experiment.model_of(player).engine == "playhouse" for player in source.players
+        )
         facts = {
-            "selection": source.selection.rule,
+            "selection": source.selection.words(),
             "players": " and ".join(source.players),
             "task set": source.tasks,
             "judge": source.judge,
+            **({} if source.played else {"episodes": source.episodes, "ratings": source.ratings}),
         }
         title = f"{experiment.experiment}: samples of {options.policy}"
         write_dataset(options.out.parent, found, selection, title, facts, SIMULATED if simulated else None)

@@ -104,7 +104,19 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"policies.bc.learns_from.players": ["expert"]}, "policies.bc.learns_from.players.1: is missing; add it"),
     (
         {"policies.bc.learns_from.selection": "best"},
-        "policies.bc.learns_from.selection.rule: Input should be 'bc' or 'sr'",
+        "policies.bc.learns_from.selection.rule: Input should be 'bc', 'sr', 'top' or 'threshold'",
+    ),
+    (
+        {"policies.bc.learns_from.episodes": "e.jsonl"},
+        "policies.bc.learns_from: `episodes` and `ratings` go together: give both files, or neither to play and rate them",
+    ),
+    (
+        {"policies.bc.training": {"epochs": 5, "schedule_epochs": 2}},
+        "policies.bc.training: schedule_epochs is less than epochs: a schedule must last as long as the training",
+    ),
+    (
+        {"play.prompt_tokens": 2048},
+        "play: `prompt_tokens` and `tokenizer` go together: tokens are those of a tokenizer",
     ),
     # task sets
     ({"task_sets.test.count": 3}, "task_sets.test: give either `file` or `count` with `writer`"),

@@ -242,14 +242,14 @@ def test_a_port_that_another_job_took_meanwhile_is_left_for_another(
 # -- launch lines ----------------------------------------------------------------------------------------------
 
 
-def vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranks: dict[str, int]) -> Launch:
+def vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranks: dict[str, int], gpus: int = 1) -> Launch:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "vllm").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     for name, rank in ranks.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "adapter_config.json").write_text(f'{{"r": {rank}}}')
-    model = Model(engine="vllm", name="agent", path=str(tmp_path / "base"))
+    model = Model(engine="vllm", name="agent", path=str(tmp_path / "base"), gpus=gpus)
     return launch.prepare(model, {name: tmp_path / name for name in ranks}, tmp_path)
 
 
@@ -267,6 +267,13 @@ def test_vllm_serves_all_adapters_at_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_vllm_without_adapters_has_no_lora_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "lora" not in " ".join(vllm(tmp_path, monkeypatch, {}).command(1))
+
+
+def test_vllm_is_spread_over_the_gpus_that_the_config_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = " ".join(vllm(tmp_path, monkeypatch, {}, gpus=2).command(1))
+    assert "--tensor-parallel-size 2" in line
+    (tmp_path / "one").mkdir()
+    assert "tensor" not in " ".join(vllm(tmp_path / "one", monkeypatch, {}).command(1))
 
 
 def test_a_rank_that_vllm_cannot_serve_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

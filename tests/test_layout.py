@@ -169,3 +169,28 @@ def test_what_tells_that_tasks_are_complete_is_asked_for_with_them() -> None:
     for name in (written, given):
         assert len(here.casts(name)) == len(here.tasks(name))
         assert {*here.casts(name), *here.tasks(name)} <= {*here.all_tasks()}
+
+
+FILES = {
+    "policies.bc.learns_from.episodes": "imported/expert.jsonl",
+    "policies.bc.learns_from.ratings": "imported/expert.parquet",
+    "policies.bc.learns_from.players": ["expert", "gpt-4"],
+    "policies.bc.learns_from.judge": "somebody",
+}
+
+
+def test_what_lies_in_files_is_neither_played_nor_rated() -> None:
+    here, before = layout(FILES), layout()
+    assert here.training_episodes("bc") == ["imported/expert.jsonl"]
+    assert here.training_ratings("bc") == ["imported/expert.parquet"]
+    gone = ("round1", ("expert", "expert"), "judge")
+    assert gone in set(before.plays()) and set(here.plays()) == set(before.plays()) - {gone}
+    assert not set(here.everything()) & {"imported/expert.jsonl", "imported/expert.parquet"}
+
+
+def test_the_tokenizer_that_measures_prompts_is_an_input_once_it_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    here = layout({"play.prompt_tokens": 2048, "play.tokenizer": str(path)})
+    assert here.turn_prompt() == [here.experiment.prompts.turn]
+    path.touch()
+    assert here.turn_prompt() == [here.experiment.prompts.turn, str(path)]

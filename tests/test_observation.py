@@ -7,8 +7,11 @@ from typing import Any
 
 import jinja2
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from parley.config import Play
 from parley.errors import ParleyError
@@ -16,6 +19,7 @@ from parley.records.character import Relationship
 from parley.records.episode import Episode, Turn
 from parley.records.jsonl import read_jsonl, write_jsonl
 from parley.records.task import Task
+from parley.world.measure import measure
 from parley.world.observation import Page, visible_profile
 from parley.world.prompts import Prompt, prompt
 from tests.builders import (
@@ -351,3 +355,44 @@ def test_a_template_that_asks_for_what_a_page_has_not_is_named(tmp_path: Path) -
         path.write_text(f"{{{{ {wanted} }}}}")
         with pytest.raises(ParleyError, match=r"mood.*the template uses a name that it is not given"):
             Page(Prompt(path), task(), (ANN, BEN), Play()).text(turns(WORDS), 1)
+
+
+@pytest.fixture(scope="module")
+def words_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tokenizer.json for which each word and each mark is a token."""
+    tokenizer = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = Whitespace()
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    tokenizer.save(str(path))
+    return str(path)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lengths=st.lists(st.integers(1, 30), max_size=12), limit=st.integers(200, 420))
+def test_a_long_prompt_loses_its_oldest_turns_and_never_its_context(
+    words_tokenizer: str, lengths: list[int], limit: int
+) -> None:
+    count = measure(words_tokenizer)
+    done = turns(*(("speak", " ".join(["word"] * length)) for length in lengths))
+    page = Page(
+        Prompt(PROMPTS / "turn.jinja"), task(), (ANN, BEN), Play(prompt_tokens=limit, tokenizer=words_tokenizer)
+    )
+    text = page.text(done, 0)
+    shown = [turn for number, turn in enumerate(done, 1) if f"Turn #{number}:" in text]
+    assert "Scenario: " in text and "Goal: " in text
+    assert shown == list(done[len(done) - len(shown) :])  # the newest, without a gap
+    if shown:
+        assert count(text) <= limit
+    if len(shown) < len(done):  # one more would be too many
+        plain = Page(Prompt(PROMPTS / "turn.jinja"), task(), (ANN, BEN), Play(history=len(shown) + 1))
+        assert count(plain.text(done, 0)) > limit
+    else:
+        assert text == Page(Prompt(PROMPTS / "turn.jinja"), task(), (ANN, BEN), Play()).text(done, 0)
+
+
+def test_a_tokenizer_that_is_missing_or_something_else_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParleyError, match=r"none.json: no such tokenizer; download the checkpoint"):
+        measure(str(tmp_path / "none.json"))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ParleyError, match=r"config.json: not a tokenizer.json"):
+        measure(str(tmp_path / "config.json"))

@@ -96,7 +96,7 @@ def test_what_the_classes_take_the_schema_takes(selection: Any) -> None:
         ({"models.judge.temperature": 2.5}, "2.5 is greater than the maximum of 2"),
         ({"task_sets.round1.shards": 513}, "513 is greater than the maximum of 512"),
         ({"policies.bc.learns_from.players": ["expert"]}, "['expert'] is too short"),
-        ({"policies.bc.learns_from.selection": "best"}, "'best' is not one of ['bc', 'sr']"),
+        ({"policies.bc.learns_from.selection": "best"}, "'best' is not one of ['bc', 'sr', 'top', 'threshold']"),
         ({"policies.bc.learns_from.selection": {"top": 1}}, "'rule' is a required property"),
     ],
 )
@@ -143,7 +143,11 @@ def test_every_link_leads_to_a_section_of_the_page() -> None:
         (
             "LearnsFrom",
             "selection",
-            [r"[Selection](#selection) \| `bc` \| `sr`", "required", "the rule alone, if the rest stays as it is"],
+            [
+                r"[Selection](#selection) \| `bc` \| `sr` \| `top` \| `threshold`",
+                "required",
+                "the rule alone, if the rest stays as it is",
+            ],
         ),
         ("Play", "history", ["whole number", "", "newest turns that a prompt shows; all by default; at least 1"]),
         ("Training", "schedule", [r"`cosine` \| `linear` \| `constant`", '`"cosine"`', ""]),

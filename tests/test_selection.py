@@ -211,3 +211,68 @@ def test_a_seat_rated_by_two_judges_is_an_error() -> None:
     twice = pl.concat([ratings, ratings.with_columns(judge=pl.lit("other"))])
     with pytest.raises(ParleyError, match=r"is rated twice \(judge judge, other\)"):
         select(twice, BC)
+
+
+def test_top_keeps_the_best_of_each_task_and_seat_and_nothing_else() -> None:
+    picked = select(both("t", [9, 9, 9, 1], [2, 8, 8, 8]), Selection(rule="top", top=1))
+    assert kept(picked) == {("t-0", 0), ("t-1", 1)}  # ties go to the first cast
+    assert dict(funnel(picked).select("outcome", "candidates").iter_rows()) == {"top": 2, "below the top": 6}
+    assert reason(picked, "t-1", 0) == "rank 2 of its task and seat"
+
+
+def test_threshold_keeps_what_reaches_it_whatever_the_task() -> None:
+    ratings = pl.concat([both("easy", [9, 8, 7], [7, 7, 7]), both("hard", [6, 1, None], [6, 7, 2])])
+    picked = select(ratings, Selection(rule="threshold", threshold=7))
+    assert kept(picked) == {(f"easy-{number}", seat) for number in range(3) for seat in (0, 1)} | {("hard-1", 1)}
+    assert reason(picked, "hard-0", 0) == "6.0 against 7.0"
+    assert reason(picked, "hard-2", 0) == "rating failed: no JSON in the answer"
+
+
+def test_a_share_within_the_task_ranks_both_seats_together() -> None:
+    ratings = both("t", [9, 8, 7, 6, 5], [4, 3, 2, 1, 0])
+    apart = select(ratings, Selection(rule="sr", share=0.2))
+    pooled = select(ratings, Selection(rule="sr", share=0.2, within="task"))
+    assert kept(apart) == {("t-0", 0), ("t-0", 1)}
+    assert kept(pooled) == {("t-0", 0), ("t-1", 0)}  # two of ten: the seat with the easier goal alone
+    assert reason(pooled, "t-0", 1) == "rank 6 of 10: below the top 20 % of its task"
+
+
+def test_overall_may_be_the_reward() -> None:
+    ratings = frame(rated("t", 0, [9, 1], overall=[1.0, 4.0]), rated("t", 1, [1, 1], overall=[1.0, 2.0]))
+    assert kept(select(ratings, Selection(rule="top", top=1, reward="overall"))) == {("t-1", 0), ("t-1", 1)}
+
+
+def test_a_smaller_share_of_the_tasks_is_part_of_a_greater_one() -> None:
+    ratings = pl.concat([both(f"task{number}", [5, 6, 7], [7, 6, 5]) for number in range(10)])
+    learned: set[str] = set()
+    for share, count in ((0.01, 1), (0.2, 2), (0.5, 5), (0.75, 8), (1.0, 10)):
+        picked = select(ratings, Selection(rule="top", top=1, tasks=share))
+        tasks = set(picked.filter("kept")["task"])
+        assert learned <= tasks and len(tasks) == count
+        assert len(picked) == len(ratings)  # nothing disappears
+        learned = tasks
+    half = select(ratings, Selection(rule="top", top=1, tasks=0.5)).filter(pl.col("outcome") == "task set aside")
+    assert half["reason"].unique().to_list() == ["its task is not among the 50 % that are learned from"]
+    assert half["rank"].is_null().all()
+
+
+def test_tasks_that_are_set_aside_move_no_bar() -> None:
+    # The global mean is of what is learned from: with the other task it would be 3, without it 6.
+    ratings = pl.concat([both("a", [9, 9, 5, 1], [9, 9, 5, 1]), both("b", [0, 0, 0, 0], [0, 0, 0, 0])])
+    for share in (0.5, 1.0):
+        picked = select(ratings, Selection(rule="bc", tasks=share)).filter(pl.col("outcome") != "task set aside")
+        known = picked.filter(pl.col("rank") == 3, pl.col("task") == "a")["reason"].to_list()
+        assert all(f"global {6.0 if share < 1 else 3.0}" in line for line in known)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Selection(rule="bc"), "bc, the top 2 and what passes the bar"),
+        (Selection(rule="sr", share=0.1, within="task"), "sr, the best 10 % of both seats"),
+        (Selection(rule="top", top=1, reward="overall"), "the top 1 of each task and seat by overall"),
+        (Selection(rule="threshold", threshold=7.5, tasks=0.25), "at least 7.5, of 25 % of the tasks"),
+    ],
+)
+def test_a_rule_says_in_words_what_it_does(rule: Selection, words: str) -> None:
+    assert rule.words() == words

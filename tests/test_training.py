@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 from parley.config import Training
 from parley.errors import ParleyError
@@ -176,6 +177,28 @@ def test_another_seed_gives_another_adapter(
 ) -> None:
     other = train(base, None, data, SETTINGS.model_copy(update={"seed": 2}), tmp_path / "other")
     assert other.adapter != first[1].adapter
+
+
+def test_a_longer_schedule_is_followed_as_far_as_the_training_goes(base: Path, data: Path, tmp_path: Path) -> None:
+    rates = {}
+    for name, changes in (
+        ("whole", {"epochs": 4}),
+        ("part", {"epochs": 2, "schedule_epochs": 4}),
+        ("short", {"epochs": 2}),
+    ):
+        settings = SETTINGS.model_copy(update=changes)
+        train(base, None, data, settings, tmp_path / name)
+        log = (tmp_path / name / "training_log.jsonl").read_text(encoding="utf-8").splitlines()
+        rates[name] = [json.loads(line)["learning_rate"] for line in log]
+    assert rates["part"] == rates["whole"][: len(rates["part"])]
+    assert rates["part"][-1] > 5 * rates["short"][-1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_base_in_four_bits_needs_a_gpu(base: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParleyError, match=r"training.quantization: nf4 needs a CUDA GPU and bitsandbytes"):
+        train(base, None, data, SETTINGS.model_copy(update={"quantization": "nf4"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_training_lowers_the_loss_and_counts_what_it_did(first: tuple[Path, TrainingSummary], data: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from parley.config.learning import Policy
+from parley.config.learning import LearnsFrom, Policy
 from parley.config.model import Budget, Model
 from parley.config.names import Name, Seats
 from parley.config.section import Section
@@ -50,11 +50,8 @@ class Experiment(Section):
                 self._known(policy.model, "model", self.models, f"{at}.model")
             if policy.parent is not None:
                 self._known(policy.parent, "policy", self.policies, f"{at}.parent")
-            if (source := policy.learns_from) is not None:
-                for player in source.players:
-                    self._known(player, "policy or model", speakers, f"{at}.learns_from.players")
-                self._known(source.tasks, "task set", self.task_sets, f"{at}.learns_from.tasks")
-                self._known(source.judge, "model", self.models, f"{at}.learns_from.judge")
+            if policy.learns_from is not None:
+                self._source(policy.learns_from, f"{at}.learns_from")
         for name in self.references:
             self._known(name, "model", self.models, "references")
         measured: list[tuple[str, Evaluation | Safety]] = [
@@ -67,6 +64,13 @@ class Experiment(Section):
             self._known(study.partner, "policy or model", speakers, f"{at}.partner")
             self._known(study.judge, "model", self.models, f"{at}.judge")
         return self
+
+    def _source(self, source: LearnsFrom, at: str) -> None:
+        self._known(source.tasks, "task set", self.task_sets, f"{at}.tasks")
+        if source.played:  # else the files say who played and who judged
+            for player in source.players:
+                self._known(player, "policy or model", [*self.models, *self.policies], f"{at}.players")
+            self._known(source.judge, "model", self.models, f"{at}.judge")
 
     @model_validator(mode="after")
     def _limits(self) -> Self:
@@ -137,7 +141,7 @@ class Experiment(Section):
         """The policies that must exist before `policy` can be trained: its parent and its players."""
         entry = self.policies[policy]
         before = [entry.parent] if entry.parent else []
-        if entry.learns_from:
+        if entry.learns_from and entry.learns_from.played:
             before += [player for player in entry.learns_from.players if player in self.policies]
         return list(dict.fromkeys(before))
 

@@ -36,6 +36,7 @@ class Model(Section):
     name: str = Field(default="", description="the model's name at its endpoint; the playhouse's speaker")
     path: str | None = Field(default=None, description="folder of a local checkpoint (llamacpp, vllm)")
     revision: str = Field(default="", description="a version of the model that its name does not tell")
+    gpus: int = Field(default=1, ge=1, description="GPUs that serve it together (vllm)")
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=1024, ge=1)

@@ -63,4 +63,14 @@ class Play(Section):
         default="acting", description="`legacy` counts the waiting seat's silence too, as sotopia v0.0.10 did"
     )
     history: int | None = Field(default=None, ge=1, description="newest turns that a prompt shows; all by default")
+    prompt_tokens: int | None = Field(
+        default=None, ge=64, description="longest prompt; the oldest turns are left out first, the context never"
+    )
+    tokenizer: str | None = Field(default=None, description="the tokenizer.json that counts them, for all players")
     replicates: int = Field(default=1, ge=1, description="plays of each task, cast and players")
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        if (self.prompt_tokens is None) != (self.tokenizer is None):
+            raise ValueError("`prompt_tokens` and `tokenizer` go together: tokens are those of a tokenizer")
+        return self

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import polars as pl
 
+from parley.canonical import digest
 from parley.config import Selection
 from parley.errors import ParleyError
 from parley.records.rating import KEYS
@@ -32,15 +33,21 @@ OUTCOMES: tuple[str, ...] = (
     "episode failed",
     "rating failed",
     "not learned from",
+    "task set aside",
     "below the share",
     "below the bar",
     "no counterpart",
+    "below the top",
+    "below the threshold",
     "above the bar",
+    "at the threshold",
     "within the share",
     "top",
 )
 
 _GROUP = ("task", "seat")
+#: Candidates whose reward and overall are equal stand in this order: which of them is kept is no accident of a file.
+_TIES = ("cast", "replicate", "episode")
 
 
 def select(ratings: pl.DataFrame, rule: Selection, players: Collection[str] | None = None) -> pl.DataFrame:
@@ -51,7 +58,10 @@ def select(ratings: pl.DataFrame, rule: Selection, players: Collection[str] | No
     are ranked by reward, ties by overall, then by cast, replicate and episode id, all ascending. Failed ratings take
     part in no rank and no mean. Rows come back by task, seat and rank, unranked ones last.
 
-    The rules (arXiv 2403.08715, appendix B.2):
+    With `rule.tasks` below 1 only that share of the tasks is learned from, at least one. Which ones depends on their
+    names alone, and those of a smaller share are among those of a greater one, so that a curve over shares only adds.
+
+    The rules (`bc` and `sr`: arXiv 2403.08715, appendix B.2):
 
     - `bc`: the first `top` ranks of each task and seat are kept. A further rank is kept for both seats if each seat's
       reward there exceeds the smaller of its local mean (task and seat) and its global mean (seat, all tasks), and
@@ -59,16 +69,25 @@ def select(ratings: pl.DataFrame, rule: Selection, players: Collection[str] | No
     - `sr`: the first `share` of each task and seat, rounded up, so never none. The paper says "per task"; ranking each
       seat by itself keeps the seats balanced, as the released code does, where a pooled rank would learn mostly
       from the seat with the easier goal. For equally many candidates a seat the number kept is about the same.
+      `within: task` is the pooled rank, to the letter.
+    - `top`: the first `top` ranks of each task and seat; with one, what the authors' last code keeps.
+    - `threshold`: every candidate whose reward reaches `threshold` (section 3 tells that this needed careful tuning).
 
     Raises `ParleyError` for an unknown reward and for a seat that is rated twice.
     """
-    candidates = _candidates(ratings, rule, players)
-    ranked = _ranked(candidates.filter(pl.col("outcome").is_null()))
-    if rule.rule == "bc":
-        seats = candidates.filter(pl.col("outcome").ne_missing("not learned from"))["seat"].n_unique()
-        judged = _behaviour_cloning(ranked, rule.top, seats)
-    else:
-        judged = _self_reinforcement(ranked, rule.share)
+    candidates = _set_aside(_candidates(ratings, rule, players), rule.tasks)
+    pooled = rule.rule == "sr" and rule.within == "task"
+    ranked = _ranked(candidates.filter(pl.col("outcome").is_null()), _GROUP[:1] if pooled else _GROUP)
+    match rule.rule:
+        case "bc":
+            seats = candidates.filter(pl.col("outcome").ne_missing("not learned from"))["seat"].n_unique()
+            judged = _behaviour_cloning(ranked, rule.top, seats)
+        case "sr":
+            judged = _self_reinforcement(ranked, rule.share, "task" if pooled else "task and seat")
+        case "top":
+            judged = _top(ranked, rule.top)
+        case "threshold":
+            judged = _threshold(ranked, rule.threshold)
     out = candidates.filter(pl.col("outcome").is_not_null())
     whole = pl.concat([_completed(judged), _completed(out)])
     return whole.sort(*_GROUP, "rank", "cast", "replicate", "episode", nulls_last=True)
@@ -113,18 +132,23 @@ def _candidates(ratings: pl.DataFrame, rule: Selection, players: Collection[str]
     )
 
 
-def _ranked(candidates: pl.DataFrame) -> pl.DataFrame:
-    """Candidates with their `rank` (from 1) and the number of candidates `of` in their task and seat."""
-    order = candidates.sort(
-        *_GROUP,
-        "reward",
-        "overall",
-        "cast",
-        "replicate",
-        "episode",
-        descending=[False, False, True, True] + 3 * [False],
+def _set_aside(candidates: pl.DataFrame, share: float) -> pl.DataFrame:
+    """Candidates of tasks beyond the share get an outcome. Tasks are taken in the order of their names' hashes."""
+    names = sorted(candidates["task"].unique(), key=digest)
+    chosen = names[: max(1, math.ceil(Fraction(str(share)) * len(names)))]
+    beyond = pl.col("outcome").is_null() & pl.col("task").is_in(chosen).not_()
+    why = pl.lit(f"its task is not among the {100 * share:.4g} % that are learned from")
+    return candidates.with_columns(
+        outcome=pl.when(beyond).then(pl.lit("task set aside")).otherwise("outcome"),
+        reason=pl.when(beyond).then(why).otherwise("reason"),
     )
-    return order.with_columns(rank=pl.int_range(1, pl.len() + 1).over(*_GROUP), of=pl.len().over(*_GROUP))
+
+
+def _ranked(candidates: pl.DataFrame, group: tuple[str, ...]) -> pl.DataFrame:
+    """Candidates with their `rank` (from 1) and the number of candidates `of` in their group."""
+    falling = [*(False for _ in group), True, True, *(False for _ in _TIES)]
+    order = candidates.sort(*group, "reward", "overall", *_TIES, descending=falling)
+    return order.with_columns(rank=pl.int_range(1, pl.len() + 1).over(*group), of=pl.len().over(*group))
 
 
 def _behaviour_cloning(ranked: pl.DataFrame, top: int, seats: int) -> pl.DataFrame:
@@ -157,17 +181,35 @@ def _behaviour_cloning(ranked: pl.DataFrame, top: int, seats: int) -> pl.DataFra
     )
 
 
-def _self_reinforcement(ranked: pl.DataFrame, share: float) -> pl.DataFrame:
+def _self_reinforcement(ranked: pl.DataFrame, share: float, group: str) -> pl.DataFrame:
     """The `sr` rule. The share is taken as the decimal number that was written, so that 0.07 of 100 is 7 and not 8."""
     quota = {count: math.ceil(Fraction(str(share)) * count) for count in ranked["of"].unique()}
     kept = pl.col("rank") <= pl.col("of").replace_strict(quota, return_dtype=pl.Int64)
-    percent = f"{100 * share:.4g} %"
+    words = pl.lit(f"{100 * share:.4g} %"), pl.lit(group)
     return ranked.with_columns(
         kept=kept,
         outcome=pl.when(kept).then(pl.lit("within the share")).otherwise(pl.lit("below the share")),
         reason=pl.when(kept)
-        .then(pl.format("rank {} of {}: within the top {} of its task and seat", "rank", "of", pl.lit(percent)))
-        .otherwise(pl.format("rank {} of {}: below the top {} of its task and seat", "rank", "of", pl.lit(percent))),
+        .then(pl.format("rank {} of {}: within the top {} of its {}", "rank", "of", *words))
+        .otherwise(pl.format("rank {} of {}: below the top {} of its {}", "rank", "of", *words)),
+    )
+
+
+def _top(ranked: pl.DataFrame, top: int) -> pl.DataFrame:
+    kept = pl.col("rank") <= top
+    return ranked.with_columns(
+        kept=kept,
+        outcome=pl.when(kept).then(pl.lit("top")).otherwise(pl.lit("below the top")),
+        reason=pl.format("rank {} of its task and seat", "rank"),
+    )
+
+
+def _threshold(ranked: pl.DataFrame, threshold: float) -> pl.DataFrame:
+    kept = pl.col("reward") >= threshold
+    return ranked.with_columns(
+        kept=kept,
+        outcome=pl.when(kept).then(pl.lit("at the threshold")).otherwise(pl.lit("below the threshold")),
+        reason=pl.format("{} against {}", pl.col("reward").round(2), pl.lit(threshold)),
     )
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def finetune(
         warnings.simplefilter("ignore", FutureWarning)  # trl still sets a name that transformers has deprecated
         arguments = _arguments(settings, rows, folder if checkpoints is None else checkpoints, checkpoints is not None)
         model, lora = _model(base, parent, settings)
-        trainer = SFTTrainer(
+        trainer = _Trainer(
+            horizon=_horizon(settings, len(rows)),
             model=model,
             args=arguments,
             train_dataset=Dataset.from_dict({"input_ids": [r.ids for r in rows], "labels": [r.labels for r in rows]}),
@@ -105,6 +107,23 @@ class _Steps(TrainerCallback):
         seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))
 
 
+class _Trainer(SFTTrainer):  # type: ignore[misc,unused-ignore]
+    """A trainer whose learning rate follows a schedule of `horizon` steps, of which it may do the first ones only."""
+
+    def __init__(self, horizon: int, **rest: Any) -> None:
+        self._horizon = horizon
+        super().__init__(**rest)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        return super().create_scheduler(max(self._horizon, num_training_steps), optimizer)
+
+
+def _horizon(settings: Training, rows: int) -> int:
+    """The steps of the learning rate's schedule, where `rows` are the samples of `settings.epochs` epochs."""
+    longer = (settings.schedule_epochs or settings.epochs) / settings.epochs
+    return math.ceil(rows * longer / settings.batch_size)
+
+
 def _arguments(settings: Training, rows: Sequence[Encoded], output: Path, save: bool) -> SFTConfig:
     cuda = torch.cuda.is_available()
     if torch.cuda.device_count() > 1:
@@ -146,7 +165,8 @@ def micro_batch(batch: int, longest: int, tokens: int) -> int:
 def _model(base: Path, parent: Path | None, settings: Training) -> tuple[Any, LoraConfig | None]:
     """The base model and a new LoRA for it, or the base model with the parent's LoRA, to be trained on."""
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=dtype)
+    quantized = _four_bits() if settings.quantization == "nf4" else None
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=dtype, quantization_config=quantized)
     if parent is not None:
         config = PeftConfig.from_pretrained(str(parent))
         config.lora_dropout = settings.dropout
@@ -159,6 +179,21 @@ def _model(base: Path, parent: Path | None, settings: Training) -> tuple[Any, Lo
         lora_dropout=settings.dropout,
         target_modules=modules if isinstance(modules, str) else list(modules),
         task_type="CAUSAL_LM",
+    )
+
+
+def _four_bits() -> Any:
+    """QLoRA's base: 4-bit normal floats whose scales are quantised once more (arXiv 2305.14314; paper, appendix B.5)."""
+    if not torch.cuda.is_available() or find_spec("bitsandbytes") is None:
+        raise ParleyError(
+            "training.quantization: nf4 needs a CUDA GPU and bitsandbytes (pip install bitsandbytes); "
+            "or set it to none, which takes about 16 GB more for 7 billion parameters"
+        )
+    return transformers.BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
     )
 
 

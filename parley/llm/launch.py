@@ -91,6 +91,7 @@ def _vllm(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
         return [
             *(str(executable), "serve", str(Path(str(model.path)).resolve()), "--served-model-name", name_of_base),
             *("--host", "127.0.0.1", "--port", str(port), "--enable-prefix-caching"),
+            *(("--tensor-parallel-size", str(model.gpus)) if model.gpus > 1 else ()),
             # Sampling is what the request says, never what a file in the checkpoint says.
             *("--generation-config", "vllm"),
             *(_vllm_adapters(adapters) if adapters else []),

@@ -18,7 +18,8 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
             for player in dict.fromkeys(policy.learns_from.players):
                 if player in experiment.models:
                     parts[player].append(f"shows {name} how to play")
-            parts[policy.learns_from.judge].append("judges")
+            if policy.learns_from.judge in experiment.models:
+                parts[policy.learns_from.judge].append("judges")
     for name in experiment.references:
         parts[name].append("is measured as a reference")
     for study in _studies(experiment):

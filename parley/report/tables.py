@@ -99,15 +99,12 @@ def selected(findings: Findings, policy: str) -> Selected:
     order = {outcome: place for place, outcome in enumerate(OUTCOMES)}
     dataset, manifest = findings.datasets.get(policy, {}), findings.manifests.get(policy, {})
     samples, dropped = dataset.get("rows"), dict(dataset.get("dropped_turns", {}))
-    rule = source.selection
     return Selected(
         policy,
         source.players,
         source.tasks,
         source.judge,
-        f"bc, the top {rule.top} and what passes the bar"
-        if rule.rule == "bc"
-        else f"sr, the best {100 * rule.share:.4g} %",
+        source.selection.words(),
         sorted(rows, key=lambda row: (not row[1], -order[row[0]])),
         None if samples is None else samples + sum(dropped.values()),
         {why: number for why, number in dropped.items() if number},

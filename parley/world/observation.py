@@ -1,5 +1,6 @@
 """What an agent sees: the one renderer of turn prompts for play, training and evaluation."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from parley.records.character import Character, Relationship
 from parley.records.episode import ActionType, Episode, Turn
 from parley.records.message import Message
 from parley.records.task import Task
+from parley.world.measure import Measure, measure
 from parley.world.prompts import Prompt
 
 _BY_SIGHT = ("age", "gender", "pronouns", "occupation", "public_info")
@@ -60,6 +62,7 @@ class Page:
     def __init__(self, template: Prompt, task: Task, people: tuple[Character, Character], play: Play) -> None:
         self._template = template
         self._play = play
+        self._measure: Measure | None = measure(play.tokenizer) if play.tokenizer else None
         # Namespaces, not dicts: a template reads attributes of them in a third of the time.
         self._seats = [
             {
@@ -75,11 +78,27 @@ class Page:
         ]
 
     def text(self, turns: Sequence[Turn], seat: int) -> str:
-        """The prompt for the agent in `seat` after `turns`. Old turns are cut first; the context stays whole."""
+        """The prompt for the agent in `seat` after `turns`. Old turns are cut first; the context stays whole.
+
+        At most `play.history` turns, and as many as `play.prompt_tokens` has room for (paper's code: 2,048 tokens).
+        """
         omitted = max(0, len(turns) - self._play.history) if self._play.history else 0
+        text = self._text(turns, seat, omitted)
+        if self._fits(text):
+            return text
+        # The more turns are left out the shorter the text: the fewest that do are found by halving.
+        more = range(omitted + 1, len(turns))
+        enough = bisect_left(more, True, key=lambda first: self._fits(self._text(turns, seat, first)))
+        return self._text(turns, seat, omitted + 1 + enough) if turns else text
+
+    def _text(self, turns: Sequence[Turn], seat: int, omitted: int) -> str:
         return self._template.render(
             **self._seats[seat], history=history_lines(turns, omitted), omitted=omitted, number=len(turns) + 1
         )
+
+    def _fits(self, text: str) -> bool:
+        limit = self._play.prompt_tokens
+        return self._measure is None or limit is None or self._measure(text) <= limit
 
     def messages(self, turns: Sequence[Turn], seat: int) -> list[Message]:
         """The messages that ask `seat` for its next action: one user message, as SOTOPIA asks."""
