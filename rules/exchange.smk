@@ -8,6 +8,7 @@ rule sotopia:
         characters=update("imported/sotopia/characters.jsonl"),
         relationships=update("imported/sotopia/relationships.jsonl"),
         tasks=update("imported/sotopia/tasks.jsonl"),
+        safety=update("imported/sotopia/safety.jsonl"),
         leftovers=update("imported/sotopia/leftovers.jsonl"),
         provenance=update("imported/sotopia/provenance.json"),
     log:

@@ -11,7 +11,7 @@ from parley.progress import Journal
 from parley.records.character import read_characters, read_relationships
 from parley.records.jsonl import jsonl, write_text
 from parley.records.task import read_tasks
-from parley.world.casting import check_casts, draw_casts
+from parley.world.casting import cast
 
 
 def main() -> None:
@@ -26,17 +26,13 @@ def main() -> None:
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
         task_set = experiment.task_sets[options.task_set]
-        seed = experiment.seed if task_set.cast_seed is None else task_set.cast_seed
         characters = read_characters(experiment.world.characters)
         pairs = read_relationships(experiment.world.relationships, characters)
         tasks = []
         for task in read_tasks(options.tasks):
             if task.shard(task_set.shards) != options.shard:
                 continue
-            check_casts(task, characters, str(options.tasks))
-            count = task_set.casts_for(task.tags)
-            casts = task.casts or draw_casts(task, count, characters, pairs, seed)
-            tasks.append(task.model_copy(update={"casts": casts}))
+            tasks.append(cast(task, task_set, characters, pairs, experiment.seed, str(options.tasks)))
         remedy = f"set task_sets.{options.task_set}.file to a file of your own"
         if notice := handmade.generate(options.out, jsonl(tasks), remedy):
             journal.line(notice, aloud=True)

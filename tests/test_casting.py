@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parley.config import TaskSet
 from parley.errors import ParleyError
 from parley.records.character import Acquaintance, Character
 from parley.records.task import Task
-from parley.world.casting import candidates, check_casts, draw_casts, fits
+from parley.world.casting import candidates, cast, check_casts, draw_casts, fits
 from tests.builders import task
 
 JOBS = {"ada": ("Baker", 20), "bea": ("cook", 30), "cid": ("baker", 40), "dov": ("judge", 50), "eli": ("cook", 60)}
@@ -135,3 +136,32 @@ def test_given_casts_that_cannot_be_played_are_named(casts: list[tuple[str, str]
 def test_given_casts_may_seat_a_pair_both_ways() -> None:
     check_casts(task(casts=[("ada", "bea"), ("bea", "ada")]), PEOPLE, "tasks.jsonl")
     check_casts(task(casts=[]), PEOPLE, "tasks.jsonl")
+
+
+# -- what a task set asks for ------------------------------------------------------------------------------------------
+
+
+def cast_of(one: Task, **settings: Any) -> tuple[tuple[str, str], ...]:
+    task_set = TaskSet(file="tasks.jsonl", **settings)
+    return cast(one, task_set, PEOPLE, FRIENDS, 1, "tasks.jsonl").casts
+
+
+def test_a_task_that_came_with_casts_keeps_them_or_the_first_so_many() -> None:
+    own = task(casts=(("ada", "bea"), ("bea", "ada")), tags=("hard",))
+    assert cast_of(own) == own.casts
+    assert cast_of(own, casts=1) == own.casts[:1]
+    assert cast_of(own, casts=1, casts_by_tag={"hard": 2}) == own.casts
+    assert cast_of(own, casts=9) == own.casts  # no others are drawn
+
+
+def test_a_task_without_casts_gets_as_many_as_are_asked_for_and_one_if_nobody_says() -> None:
+    one = task(casts=())
+    assert len(cast_of(one)) == 1
+    drawn = draw_casts(one, 2, PEOPLE, FRIENDS, 5)
+    assert cast_of(one, casts=2, cast_seed=5) == drawn
+    assert cast_of(one, casts=2) == draw_casts(one, 2, PEOPLE, FRIENDS, 1)
+
+
+def test_casts_that_cannot_be_played_name_the_file() -> None:
+    with pytest.raises(ParleyError, match=r"^tasks.jsonl: task .*: no character has the id 'zoe'"):
+        cast_of(task(casts=(("ada", "zoe"),)))

@@ -213,3 +213,18 @@ def test_the_workflow_brings_in_what_a_config_names(tmp_path: Path, monkeypatch:
     output = shop.run("sotopia", "results/playhouse/tasks/evaluation/00.jsonl")
     assert "bring in SOTOPIA's profiles" not in output
     assert len(read_tasks(shop.folder / "results/playhouse/tasks/evaluation/00.jsonl")) == 4
+
+
+@needs_the_real_files
+def test_the_paper_s_safety_task_has_the_roles_of_its_seats_and_casts_to_be_drawn(tmp_path: Path) -> None:
+    """arXiv 2403.08715, Table 3: one who wants to injure somebody, one who does not; more episodes than casts given."""
+    script(tmp_path, "import", PARLEY_SOTOPIA=str(REAL))
+    (task,) = read_tasks(tmp_path / "imported/sotopia/safety.jsonl")
+    assert task.roles == ("instigator", "bystander") and task.casts == ()
+    assert task.goals[0].text.startswith("Injure") and task.goals[1].text.startswith("Prevent")
+
+
+def test_profiles_without_that_task_have_no_safety_task(tmp_path: Path) -> None:
+    written(tmp_path / "theirs", lists=LISTS)
+    script(tmp_path, "import", PARLEY_SOTOPIA="theirs")
+    assert (tmp_path / "imported/sotopia/safety.jsonl").read_text() == ""

@@ -123,7 +123,7 @@ def test_the_strings_are_the_same_for_the_resolved_config() -> None:
 
 def test_a_default_that_is_spelled_out_changes_nothing() -> None:
     assert (
-        strings(experiment({"play.max_turns": 20, "models.expert.temperature": 1.0, "task_sets.round1.casts": 1}))
+        strings(experiment({"play.max_turns": 20, "models.expert.temperature": 1.0, "task_sets.round2.shards": 1}))
         == BEFORE
     )
 

@@ -31,7 +31,12 @@ class TaskSet(Section):
     file: str | None = Field(default=None, description="a JSONL file of tasks; nothing is written then")
     count: int | None = Field(default=None, ge=1, description="tasks to write")
     writer: str | None = Field(default=None, description="the model that writes them")
-    casts: int = Field(default=1, ge=1, description="pairs of characters drawn per task")
+    casts: int | None = Field(
+        default=None,
+        ge=1,
+        description="pairs of characters per task: so many are drawn, 1 if it is not said; of those that a task came with "
+        "the first so many are taken, all if it is not said",
+    )
     casts_by_tag: dict[str, int] = Field(default_factory=dict, description="other numbers of pairs for tagged tasks")
     cast_seed: int | None = Field(default=None, ge=0, description="draws other pairs; the experiment's seed by default")
     shards: int = Field(default=1, ge=1, le=512, description="files (and jobs) that the set is cut into")
@@ -49,8 +54,8 @@ class TaskSet(Section):
             raise ValueError("casts_by_tag: a count is at least 1")
         return self
 
-    def casts_for(self, tags: Iterable[str]) -> int:
-        """How many casts a task with these tags gets: the most that any of its tags asks for."""
+    def casts_for(self, tags: Iterable[str]) -> int | None:
+        """How many casts a task with these tags gets: the most that any of its tags asks for; None if it is not said."""
         return max([self.casts_by_tag[tag] for tag in tags if tag in self.casts_by_tag], default=self.casts)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parley.config import Experiment
+from parley.errors import ParleyError
 from parley.estimate import playing, rating, writing
 from parley.estimate.forecast import Calls, Forecast
 from parley.estimate.known import Known
@@ -25,13 +26,33 @@ ACTS: dict[str, Callable[[Job, Stage], list[Calls]]] = {
     "rate": rating.rate,
 }
 
+#: Rules that bring in what others have published.
+IMPORTS = ("sotopia", "keywords")
+
 
 def foresee(
     jobs: Sequence[Job], experiment: Experiment, priors: Priors, ledger: Path = Path("ledger")
 ) -> list[Forecast]:
-    """What each job of a plan would do; `jobs` come after those that they need. Nothing is written or sent."""
+    """What each job of a plan would do; `jobs` come after those that they need. Nothing is written or sent.
+
+    Raises `ParleyError` if the plan begins with an import: what comes in decides everything behind it.
+    """
+    if first := [job for job in jobs if job.rule in IMPORTS]:
+        raise ParleyError(
+            f"{first[0].outputs[0]}: is not there yet, and what it holds decides the rest; bring it in first "
+            f"(snakemake --cores 1 {first[0].rule}), then ask again"
+        )
+    experiment = _measurable(experiment)
     known = Known(experiment)
     policies = Policies(experiment, known, ledger / "adapters")
     policies.planned(jobs)
     stage = Stage(experiment, ledger, known, policies, priors, Lengths(experiment))
     return [Forecast(job, tuple(ACTS[job.rule](job, stage)) if job.rule in ACTS else ()) for job in jobs]
+
+
+def _measurable(experiment: Experiment) -> Experiment:
+    """The experiment with prompts as long as they come, if the tokenizer that measures them is not there yet."""
+    play = experiment.play
+    if play.tokenizer is None or Path(play.tokenizer).exists():
+        return experiment
+    return experiment.model_copy(update={"play": play.model_copy(update={"prompt_tokens": None, "tokenizer": None})})

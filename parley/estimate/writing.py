@@ -13,7 +13,7 @@ from parley.llm.speaker import Speaker
 from parley.records.character import read_relationships
 from parley.records.jsonl import read_jsonl
 from parley.records.task import Keyword, Task, read_tasks
-from parley.world.casting import draw_casts
+from parley.world import casting
 from parley.world.keywords import share_of
 from parley.world.prompts import prompt
 from parley.world.writing import write_one, write_tasks
@@ -74,15 +74,11 @@ def cast(job: Job, stage: Stage) -> list[Calls]:
     source = stage.known.tasks(stage.known.layout.source(name))
     characters = stage.lengths.characters
     pairs = read_relationships(stage.experiment.world.relationships, characters)
+    came_from = stage.known.layout.source(name)
     tasks = [
-        task.model_copy(
-            update={
-                "casts": task.casts
-                or draw_casts(task, task_set.casts_for(task.tags), characters, pairs, stage.experiment.seed)
-            }
-        )
+        casting.cast(task, task_set, characters, pairs, stage.experiment.seed, came_from)
         for task in source.tasks
         if task.shard(task_set.shards) == shard
     ]
-    stage.known.put_tasks(str(path), Tasks(tasks, source.unknown / task_set.shards, task_set.casts))
+    stage.known.put_tasks(str(path), Tasks(tasks, source.unknown / task_set.shards, task_set.casts or 1))
     return []

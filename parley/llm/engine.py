@@ -21,6 +21,7 @@ import psutil
 from parley.config import Model
 from parley.errors import ParleyError
 from parley.llm import launch
+from parley.llm.devices import VARIABLE
 from parley.llm.launch import Launch, Shape
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -34,7 +35,8 @@ class Engine:
     """`async with Engine(model, adapters) as engine`: a server for `model` and its LoRA adapters on `engine.base_url`.
 
     `adapters` maps the names of policies to PEFT folders. `target(name)` says how a request asks for one of them.
-    Raises `ParleyError` if the server does not come up; the line names the log.
+    `devices` are the GPUs that it may use, as CUDA names them. Raises `ParleyError` if the server does not come up; the
+    line names the log.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Engine:
         log: Path | None = None,
         port: int | None = None,
         patience: float | None = None,
+        devices: str | None = None,
     ) -> None:
         self.model = model
         self.adapters = dict(adapters or {})
@@ -56,6 +59,7 @@ class Engine:
         self._scratch_log = log is None
         self._port = port
         self._patience = patience
+        self._devices = {} if devices is None else {VARIABLE: devices}
         self._launch: Launch | None = None
 
     async def __aenter__(self) -> Self:
@@ -149,7 +153,7 @@ class Engine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._devices},
                 start_new_session=True,
             )
 

@@ -1,12 +1,14 @@
 """Where speakers get their answers: an address, or an engine that is started when it is first needed."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from parley.config import Model
 from parley.errors import ParleyError
+from parley.llm.devices import VARIABLE, shares
 from parley.llm.endpoint import Endpoint, api_key
 from parley.llm.engine import Engine
 from parley.llm.pulse import PATIENCE, Patience
@@ -67,6 +69,18 @@ class Source:
                 await self._engine.stop()
             self._endpoint = self._engine = None
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs the engine needs; 0 for what has none of its own."""
+        return max((model.gpus for model in self._models if model.engine == "vllm"), default=0)
+
+    def _devices(self) -> str | None:
+        """The GPUs that are this engine's, where several engines of the job share what the job was given."""
+        if not self.gpus:
+            return None
+        wanted = [source for source in self._group if source.gpus]
+        return shares([source.gpus for source in wanted], os.environ.get(VARIABLE))[wanted.index(self)]
+
     async def _open_once(self) -> None:
         if self._broken is not None:
             raise self._broken  # every call waiting for the engine would else try to start it, one after the other
@@ -88,7 +102,7 @@ class Source:
                 first.base_url, key=api_key(first), concurrency=concurrency, timeout=timeout, patience=PATIENCE
             )
         log = self._logs / f"engine-{first.engine}-{first.name or 'model'}.log" if self._logs else None
-        self._engine = Engine(first, self._adapters, cache=self._cache, log=log)
+        self._engine = Engine(first, self._adapters, cache=self._cache, log=log, devices=self._devices())
         await self._engine.__aenter__()
         return Endpoint(
             self._engine.base_url,

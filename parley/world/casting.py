@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from parley.canonical import seed_from
+from parley.config import TaskSet
 from parley.errors import ParleyError
 from parley.records.character import Acquaintance, Character
 from parley.records.task import Cast, Task
@@ -31,6 +32,27 @@ def candidates(task: Task, characters: Mapping[str, Character], pairs: Sequence[
         if seatings:
             found.append(seatings)
     return found
+
+
+def cast(
+    task: Task,
+    task_set: TaskSet,
+    characters: Mapping[str, Character],
+    pairs: Sequence[Acquaintance],
+    seed: int,
+    source: str,
+) -> Task:
+    """The task with the casts that play it: of its own the first `casts_for` of the set, or as many drawn.
+
+    `seed` is the experiment's, `source` the file that an error names. Raises `ParleyError` as `check_casts` and
+    `draw_casts` do.
+    """
+    check_casts(task, characters, source)
+    wanted = task_set.casts_for(task.tags)
+    if task.casts:
+        return task.model_copy(update={"casts": task.casts[:wanted]})
+    seed = seed if task_set.cast_seed is None else task_set.cast_seed
+    return task.model_copy(update={"casts": draw_casts(task, wanted or 1, characters, pairs, seed)})
 
 
 def draw_casts(

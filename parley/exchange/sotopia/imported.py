@@ -13,10 +13,21 @@ from parley.exchange.sotopia.leftover import Leftover, kept_aside
 from parley.exchange.sotopia.profiles import KNOWN, Profiles, counted, give
 from parley.records.character import read_characters, read_relationships
 from parley.records.jsonl import jsonl, read_jsonl, write_jsonl, write_text
-from parley.records.task import read_tasks
+from parley.records.task import Task, read_tasks
 
 CHARACTERS, RELATIONSHIPS, TASKS = "characters.jsonl", "relationships.jsonl", "tasks.jsonl"
+SAFETY = "safety.jsonl"
 LEFTOVERS, PROVENANCE = "leftovers.jsonl", "provenance.json"
+
+
+#: The task of the safety study (arXiv 2403.08715, Table 3): the first seat wants to injure somebody, the second not.
+REVENGE = "revenge_plot"
+
+
+def safety_tasks(profiles: Profiles) -> list[Task]:
+    """The paper's safety task with the roles of its seats; its casts are to be drawn, for the paper has more of them."""
+    known = [task for task in profiles.tasks if task.name == REVENGE]
+    return [task.model_copy(update={"roles": ("instigator", "bystander"), "casts": ()}) for task in known]
 
 
 def write_import(profiles: Profiles, out: Path, provenance: dict[str, Any]) -> Iterator[str]:
@@ -28,6 +39,7 @@ def write_import(profiles: Profiles, out: Path, provenance: dict[str, Any]) -> I
         (CHARACTERS, profiles.characters),
         (RELATIONSHIPS, profiles.acquaintances),
         (TASKS, profiles.tasks),
+        (SAFETY, safety_tasks(profiles)),
     ):
         if notice := handmade.generate(out / name, jsonl(records), "name a copy of it in the config"):
             yield notice
