@@ -1,4 +1,4 @@
-"""The experiments in `configs/`: each is complete, is planned without a key, a model or data, and says what the paper says."""
+"""The experiments in `configs/`: complete, planned without a key, a model or data, and what the paper says."""
 
 import os
 import subprocess

@@ -227,4 +227,4 @@ def test_the_paper_s_safety_task_has_the_roles_of_its_seats_and_casts_to_be_draw
 def test_profiles_without_that_task_have_no_safety_task(tmp_path: Path) -> None:
     written(tmp_path / "theirs", lists=LISTS)
     script(tmp_path, "import", PARLEY_SOTOPIA="theirs")
-    assert (tmp_path / "imported/sotopia/safety.jsonl").read_text() == ""
+    assert read_tasks(tmp_path / "imported/sotopia/safety.jsonl") == []
