@@ -24,3 +24,26 @@ rule sotopia:
         "bring in SOTOPIA's profiles"
     shell:
         "python $PARLEY/scripts/sotopia.py --log {log} import --out imported/sotopia"
+
+
+# As rule sotopia. SOTOPIA's own tasks come first, so that nothing is written from what they were written from.
+rule keywords:
+    input:
+        tasks=ancient("imported/sotopia/tasks.jsonl"),
+    output:
+        keywords=update("imported/keywords.jsonl"),
+        provenance=update("imported/keywords.provenance.json"),
+    log:
+        "imported/keywords.log",
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        gpu=0,
+    message:
+        "bring in keywords"
+    shell:
+        "python $PARLEY/scripts/keywords.py --log {log} --tasks {input.tasks} --out {output.keywords}"
