@@ -47,3 +47,10 @@ rule keywords:
         "bring in keywords"
     shell:
         "python $PARLEY/scripts/keywords.py --log {log} --tasks {input.tasks} --out {output.keywords}"
+
+
+# Here, where all is known that is brought in when it is missing.
+try:
+    check_files(experiment, {str(path) for path in (*rules.sotopia.output, *rules.keywords.output)})
+except ParleyError as error:
+    sys.exit(f"error: {error}")
