@@ -54,6 +54,13 @@ def _fetched(load: Callable[..., str], repository: Repository, name: str, instea
         ) from None
 
 
+def refusals() -> tuple[type[Exception], ...]:
+    """What the hub's client raises about the hub and the network: by version from another HTTP library's errors too."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (OSError, ValueError, *(kind for kind in HfHubHTTPError.__bases__ if issubclass(kind, Exception)))
+
+
 def first_line(error: Exception) -> str:
     """What an error of the hub's client says, cut to one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")
