@@ -23,6 +23,7 @@ include: "rules/evaluation.smk"
 include: "rules/report.smk"
 include: "rules/estimate.smk"
 include: "rules/exchange.smk"
+include: "rules/hub.smk"
 
 
 rule all:

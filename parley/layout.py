@@ -91,6 +91,10 @@ class Layout:
         """Paired differences of a player to the base policy in an evaluation."""
         return f"{self.results}/scores/{player}/{evaluation}.versus_{self.baseline}.parquet"
 
+    def pushed(self, policy: str, what: str) -> str:
+        """The receipt of what of a policy (`dataset`, `adapter`) was pushed to the hub."""
+        return f"{self.results}/hub/{policy}/{what}.json"
+
     # -- what depends on what ----------------------------------------------------------------------------------
 
     @property
@@ -249,6 +253,18 @@ class Layout:
     def trained_policies(self) -> list[str]:
         """The policies that have an adapter."""
         return [name for name in self.experiment.policies if self.experiment.trained(name)]
+
+    def all_pushed(self, what: str) -> list[str]:
+        """The receipts of all datasets, or of all adapters. No run asks for them."""
+        return [self.pushed(policy, what) for policy in self.trained_policies()]
+
+    def card_scores(self, policy: str) -> list[str]:
+        """The scores that the card of a policy tells."""
+        return [self.scores(policy, evaluation) for evaluation in self.experiment.evaluations]
+
+    def card_differences(self, policy: str) -> list[str]:
+        """The differences to the base policy that the card tells."""
+        return [self.versus(policy, evaluation) for evaluation in self.experiment.evaluations]
 
     def base_policies(self) -> list[str]:
         """The policies that are a model as it is."""

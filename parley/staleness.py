@@ -109,6 +109,11 @@ def safety(experiment: Experiment, player: str) -> str:
     return canonical_json({"study": _dump(entry), "models": _models(experiment, [player, entry.partner])})
 
 
+def pushing(experiment: Experiment, policy: str) -> str:
+    """Rules `push_dataset` and `push_adapter`: what the card says of how it was made, which is what the page says."""
+    return canonical_json({"policy": policy, "shown": report(experiment)})
+
+
 def report(experiment: Experiment) -> str:
     """Rule `page`: the whole experiment as it is shown, without how its models are reached and what they cost.
 

@@ -13,6 +13,7 @@ from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
 from parley.lock import hold
+from parley.present import check_files
 from parley.records.published import sweep
 
 try:

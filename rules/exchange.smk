@@ -25,3 +25,33 @@ rule sotopia:
         "bring in SOTOPIA's profiles"
     shell:
         "python $PARLEY/scripts/sotopia.py --log {log} import --out imported/sotopia"
+
+
+# As rule sotopia. SOTOPIA's own tasks come first, so that nothing is written from what they were written from.
+rule keywords:
+    input:
+        tasks=ancient("imported/sotopia/tasks.jsonl"),
+    output:
+        keywords=update("imported/keywords.jsonl"),
+        provenance=update("imported/keywords.provenance.json"),
+    log:
+        "imported/keywords.log",
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        gpu=0,
+    message:
+        "bring in keywords"
+    shell:
+        "python $PARLEY/scripts/keywords.py --log {log} --tasks {input.tasks} --out {output.keywords}"
+
+
+# Here, where all is known that is brought in when it is missing.
+try:
+    check_files(experiment, {str(path) for path in (*rules.sotopia.output, *rules.keywords.output)})
+except ParleyError as error:
+    sys.exit(f"error: {error}")

@@ -37,8 +37,8 @@ async def write(options: Namespace, journal: Journal) -> None:
             experiment.seed,
             progress.at,
         )
-    for name, reason in written.dropped:
-        journal.line(f"dropped {name}: {reason}")
+    for keyword, outcome in written.used(keywords):
+        journal.line(f"used {keyword.name} ({keyword.source}: {keyword.text}): {outcome}")
     text = jsonl(written.tasks)
     if notice := handmade.generate(options.out, text, f"set task_sets.{options.task_set}.file to a copy of it"):
         journal.line(notice, aloud=True)

@@ -25,6 +25,7 @@ KEPT_OUT = {
     "report": HEAVY | {"aiohttp"},
     "base_policy": HEAVY,
     "headline": HEAVY | {"aiohttp"},
+    "keywords": HEAVY | TABLES | {"aiohttp", "jinja2", "huggingface_hub"},
     "sotopia": HEAVY | TABLES | {"aiohttp", "jinja2", "huggingface_hub"},
 }
 

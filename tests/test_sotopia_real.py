@@ -1,22 +1,38 @@
 """The authors' own files, where they are at hand: all of it comes through, both ways, and can be played."""
 
+import asyncio
 import json
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from parley.canonical import digest
+from parley.config import Play
 from parley.exchange.sotopia.files import AGENTS, NAMES, SETS, read_files, write_files
 from parley.exchange.sotopia.hub import PUBLISHED
 from parley.exchange.sotopia.imported import provenance
 from parley.exchange.sotopia.leftover import kept_aside
 from parley.exchange.sotopia.line import OURS
 from parley.exchange.sotopia.profiles import KNOWN, Profiles, counted, give, take
+from parley.llm.call import Reply
+from parley.llm.taken import Usage
+from parley.playhouse.server import speak
 from parley.records.character import Relationship
+from parley.records.episode import Episode
 from parley.records.jsonl import jsonl
+from parley.records.message import Message
+from parley.records.rating import Rating
 from parley.records.task import NAME, read_tasks
 from parley.world.casting import check_casts, fits
-from parley.world.rating import Verdict, fault_in
+from parley.world.observation import Renderer
+from parley.world.playing import parts, play_all
+from parley.world.prompts import Prompt
+from parley.world.rating import Verdict, fault_in, rate_episode
+from tests.builders import PROMPTS, RETRY
 from tests.sotopia_sample import REAL, lines_in, needs_the_real_files
 from tests.talks import judged, played
 
@@ -110,3 +126,45 @@ def test_scripted_speakers_can_play_some_of_them(players: tuple[str, str]) -> No
             entries = judged(one, episode, cast)
             verdict = Verdict.model_validate({"ratings": entries})
             assert fault_in(verdict, (cast[0].name, cast[1].name)) is None
+
+
+class Scripted:
+    """A scripted speaker of the playhouse, asked in this process in place of over HTTP."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.usage = Usage()
+
+    async def chat(
+        self, messages: Sequence[Message], *, schema: Any = None, seed: int | None = None, replicate: int = 0
+    ) -> Reply:
+        asked = [{"role": one["role"], "content": one["content"]} for one in messages]
+        return Reply(digest([asked, seed, replicate]), speak(self.name, asked, seed), "stop", 1, 1, 0, 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template", ["turn", "turn_short"])
+def test_all_450_casts_are_played_in_both_seats_and_rated_without_one_failure(template: str) -> None:
+    people, tasks = {one.id: one for one in real().characters}, {one.name: one for one in real().tasks}
+    speakers: dict[str, Any] = {name: Scripted(name) for name in ("expert", "partner", "judge")}
+    renderer = Renderer(Prompt(PROMPTS / f"{template}.jinja"), Play(), tasks, people)
+    rating = Prompt(PROMPTS / "rating.jinja")
+
+    async def play_and_rate() -> tuple[list[Episode], list[Rating]]:
+        episodes: list[Episode] = []
+        for players in (("expert", "partner"), ("partner", "expert")):
+            wanted = parts(real().tasks, 1)
+            await play_all(wanted, players, speakers, renderer, RETRY, 1, 64, lambda number, one: episodes.append(one))
+        judge = ("judge", speakers["judge"])
+        rated = [await rate_episode(one, tasks[one.task], people, judge, rating, RETRY, 1) for one in episodes]
+        return episodes, [one for pair in rated for one in pair]
+
+    episodes, ratings = asyncio.run(play_and_rate())
+    assert (len(episodes), len(ratings)) == (900, 1800)
+    assert [one.failure for one in [*episodes, *ratings] if one.failure is not None] == []
+    # Each cast of each task, once in each seating; nothing had to be mended or asked for again.
+    assert Counter((one.task, one.cast) for one in episodes) == dict.fromkeys(
+        ((one.name, cast) for one in real().tasks for cast in one.casts), 2
+    )
+    assert all(turn.attempts == 1 and not turn.repaired for one in episodes for turn in one.turns)
+    assert Counter(one.player for one in ratings) == {"expert": 900, "partner": 900}

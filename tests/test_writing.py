@@ -219,3 +219,10 @@ def test_nothing_wanted_is_nothing_asked() -> None:
 def test_an_error_that_concerns_all_calls_is_not_dropped() -> None:
     with pytest.raises(ParleyError, match="no key; set it"):
         write(writer(k1=ParleyError("no key; set it")), 2)
+
+
+def test_every_keyword_that_was_used_is_told_with_what_became_of_it() -> None:
+    done = Written(
+        [as_task(WrittenTask.model_validate_json(draft(SCENES[1])), KEYWORDS[1])], [(KEYWORDS[0].name, "bad")]
+    )
+    assert done.used(KEYWORDS) == [(KEYWORDS[0], "bad"), (KEYWORDS[1], "kept")]

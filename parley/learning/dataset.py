@@ -24,6 +24,12 @@ PromptOf = Callable[[Episode, int], list[Message]]
 
 TABLE = "train.parquet"
 FUNNEL = "funnel.json"
+#: What a row is, for cards.
+COLUMNS = (
+    "Each row is one turn of a role-play that was selected for learning: `prompt` is what the agent was sent, "
+    "`completion` its action as JSON, both as lists of chat messages. `episode`, `task`, `seat`, `turn` (from 0) "
+    "and `call` say where the turn comes from."
+)
 
 
 @dataclass(frozen=True)
@@ -128,11 +134,6 @@ def _card(counts: Mapping[str, Any], title: str, sources: Mapping[str, Any], not
         "tags": ["parley", "social-interaction"],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
     }
-    columns = (
-        "Each row is one turn of a role-play that was selected for learning: `prompt` is what the agent was sent, "
-        "`completion` its action as JSON, both as lists of chat messages. `episode`, `task`, `seat`, `turn` (from 0) "
-        "and `call` say where the turn comes from."
-    )
     loading = 'Load it with `datasets.load_dataset("path/to/this/folder")`.'
     facts = {
         "samples": counts["rows"],
@@ -141,4 +142,4 @@ def _card(counts: Mapping[str, Any], title: str, sources: Mapping[str, Any], not
         **{f"seats: {outcome}": number for outcome, number in counts["funnel"].items()},
         **{f"dropped turns: {why}": number for why, number in counts["dropped_turns"].items()},
     }
-    return card(header, title, [*([note] if note else []), columns, loading], {**sources, **facts})
+    return card(header, title, [*([note] if note else []), COLUMNS, loading], {**sources, **facts})

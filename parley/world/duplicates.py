@@ -9,7 +9,11 @@ NGRAM = 5
 
 def fingerprint(task: Task) -> frozenset[str]:
     """The character 5-grams of scenario and goals, case and spacing folded."""
-    text = " ".join([task.scenario, *(goal.spoken() for goal in task.goals)])
+    return grams(" ".join([task.scenario, *(goal.spoken() for goal in task.goals)]))
+
+
+def grams(text: str) -> frozenset[str]:
+    """The character 5-grams of a text, case and spacing folded; a shorter text is one."""
     text = " ".join(text.casefold().split())
     return frozenset(text[start : start + NGRAM] for start in range(max(1, len(text) - NGRAM + 1)))
 

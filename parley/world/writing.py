@@ -54,6 +54,11 @@ class Written:
         reasons = Counter(reason.split(":", 1)[0] for _, reason in self.dropped)
         return {"kept": len(self.tasks), **dict(sorted(reasons.items()))}
 
+    def used(self, keywords: Sequence[Keyword]) -> list[tuple[Keyword, str]]:
+        """Those of `keywords` that the writer was asked about, in their order, and what became of each."""
+        outcomes = dict(self.dropped) | {task.name: "kept" for task in self.tasks}
+        return [(keyword, outcomes[keyword.name]) for keyword in keywords if keyword.name in outcomes]
+
 
 def fault_in(written: WrittenTask) -> str | None:
     """What is wrong with an answer that has the right form; None if nothing."""

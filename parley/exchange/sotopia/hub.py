@@ -1,11 +1,11 @@
-"""The hub: where SOTOPIA's profiles are published, at which revision, and how they come from there."""
+"""Where SOTOPIA's profiles are published, at which revision, and how they come from there."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from parley.canonical import file_digest
 from parley.errors import ParleyError
+from parley.exchange import hub
 from parley.exchange.sotopia.files import AGENTS, COMBOS, ENVIRONMENTS, NAMES, RELATIONSHIPS
 
 LICENCE = "CC-BY-SA-4.0"
@@ -19,7 +19,7 @@ PUBLISHED = {
 
 
 @dataclass(frozen=True)
-class Repository:
+class Repository(hub.Repository):
     """A folder of a repository on the hub. The default is the authors' demo, which is where the four files lie.
 
     (Their dataset `cmu-lti/sotopia` holds the episodes.)
@@ -30,18 +30,15 @@ class Repository:
     revision: str = "0c22348b475f2f0efcfcdad360e0710ca48d1636"
     folder: str = "profiles"
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}, revision {self.revision}"
-
 
 def fetch(repository: Repository) -> Path:
     """The folder of the hub's cache that holds the four files, fetched if they are not there yet.
 
     Raises `ParleyError` if the hub cannot be asked or has them not, and if the published revision has other bytes.
     """
-    from huggingface_hub import hf_hub_download
-
-    paths = [_one(hf_hub_download, repository, name) for name in NAMES]
+    paths = [
+        hub.download(repository, name, "set PARLEY_SOTOPIA to a folder that holds the four files") for name in NAMES
+    ]
     if repository == Repository():
         for path in paths:
             if (found := file_digest(path)) != PUBLISHED[path.name]:
@@ -50,22 +47,3 @@ def fetch(repository: Repository) -> Path:
                     "the cache and fetch again"
                 )
     return paths[0].parent
-
-
-def _one(download: Callable[..., str], repository: Repository, name: str) -> Path:
-    from huggingface_hub import constants
-
-    path = f"{repository.folder}/{name}" if repository.folder else name
-    try:
-        return Path(download(repository.name, path, repo_type=repository.kind, revision=repository.revision))
-    except OSError as error:  # all that the client raises about the hub, the network and its cache
-        if constants.HF_HUB_OFFLINE:
-            raise ParleyError(
-                f"{name} is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it; run the same command with "
-                "HF_HUB_OFFLINE=0, or set PARLEY_SOTOPIA to a folder that holds the four files"
-            ) from None
-        said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(". ")
-        raise ParleyError(
-            f"{name} cannot be fetched from the hub ({repository}): {said}; try again, or set PARLEY_SOTOPIA to a folder "
-            "that holds the four files"
-        ) from None
