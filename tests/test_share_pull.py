@@ -189,5 +189,5 @@ def test_a_merged_model_speaks_as_base_and_adapter_do_and_is_a_checkpoint(tmp_pa
     assert not torch.allclose(logits[0], logits[2], atol=1e-2)
     config = json.loads((tmp_path / "theirs/adapter_config.json").read_text()) | {"r": 3}
     (tmp_path / "theirs/adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(ParleyError, match="theirs: does not fit .*base: .*; give its own base model"):
+    with pytest.raises(ParleyError, match=r"theirs: does not fit .*base: .*; give its own base model"):
         merge(base, tmp_path / "theirs", tmp_path / "out")

@@ -20,6 +20,8 @@ FILES = {
     "model": ["adapter_*", "manifest.json", "README.md", "training_log.jsonl"],
     "dataset": ["*.parquet", "*.jsonl", "manifest.json", "funnel.json", "README.md"],
 }
+#: The files of a checkpoint that are its tokenizer.
+TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template*", "vocab*", "merges.txt")
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,16 @@ def pull(wanted: Wanted, folder: Path, files: list[str] | None = None) -> dict[s
     Raises `ParleyError` if the hub cannot be asked or has it not.
     """
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import filter_repo_objects
 
+    patterns = files or FILES[wanted.kind]
     with _told(wanted):
-        cached = Path(
-            snapshot_download(
-                wanted.name,
-                repo_type=wanted.kind,
-                revision=wanted.revision,
-                allow_patterns=files or FILES[wanted.kind],
-            )
-        )
-    for path in sorted(cached.rglob("*")):
-        if path.is_file():
-            to = folder / path.relative_to(cached)
-            to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, to)
+        found = snapshot_download(wanted.name, repo_type=wanted.kind, revision=wanted.revision, allow_patterns=patterns)
+    cached = Path(found)
+    there = sorted(path.relative_to(cached).as_posix() for path in cached.rglob("*") if path.is_file())
+    for name in filter_repo_objects(there, allow_patterns=patterns):  # others may be there from another pull
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(cached / name, folder / name)
     return {
         "hub": wanted.name,
         "kind": wanted.kind,
@@ -140,7 +137,7 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
     Raises `ParleyError` if they do not fit together.
     """
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     if not (base / "config.json").is_file():
         raise ParleyError(
@@ -154,4 +151,5 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
             f"{adapter.name}: does not fit {base}: {first_line(error)}; give its own base model"
         ) from None
     merged.save_pretrained(out)
-    AutoTokenizer.from_pretrained(base).save_pretrained(out)
+    for path in (path for pattern in TOKENIZER for path in base.glob(pattern)):
+        shutil.copyfile(path, out / path.name)  # as it is: saved anew it may be another
