@@ -9,7 +9,7 @@ from parley.config import Experiment
 from parley.report.words import listed
 from parley.tables.cells import PEOPLE
 from parley.tables.published import path_of, read_facts
-from parley.tables.rated import tested
+from parley.tables.rated import subject
 
 #: Behind a published row that was not measured as the others were; a note says how.
 APART = "†"
@@ -56,7 +56,7 @@ def _missing(name: str, experiment: Experiment) -> str:
         return "This experiment has no knowledge test (knowledge: in the config)."
     if not experiment.evaluations:
         return "This experiment has no evaluation (evaluations: in the config)."
-    if name in ("table_1", "table_6") and tested(experiment) is None:
+    if name in ("table_1", "table_6") and subject(experiment) is None:
         return "This experiment has no trained policy, so there is nothing to compare."
     return "Nothing that this table compares was rated."
 

@@ -58,8 +58,11 @@ Row = Mapping[str, Any]
 
 
 def frame(table: str, rows: Iterable[Row]) -> pl.DataFrame:
-    """The cells of a table in their order; columns that a row does not name are null."""
-    return pl.DataFrame([{**dict.fromkeys(CELLS), "table": table, **row} for row in rows], schema=CELLS)
+    """The cells of a table in their order; columns that a row does not name are null. A name of no column is an error."""
+    rows = [{**dict.fromkeys(CELLS), "table": table, **row} for row in rows]
+    if unknown := sorted({name for row in rows for name in row} - set(CELLS)):
+        raise ValueError(f"a cell has no column {unknown[0]!r}")
+    return pl.DataFrame(rows, schema=CELLS)
 
 
 def write_cells(path: str | Path, cells: pl.DataFrame) -> None:

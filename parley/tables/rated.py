@@ -102,12 +102,12 @@ def table_1(material: Material) -> Iterator[Row]:
 
 def table_6(material: Material) -> Iterator[Row]:
     """The paper's test of its last policy against every other: paired by scenario, one mean a task (df = tasks - 1)."""
-    target = tested(material.experiment)
+    target = subject(material.experiment)
     others = [name for name in material.experiment.measured() if name != target]
     yield from _compared(material, [(target, name) for name in others] if target else [], published="tests")
 
 
-def tested(experiment: Experiment) -> str | None:
+def subject(experiment: Experiment) -> str | None:
     """The policy that Table 6 tests: the paper's BC+SR where the config says which that is, else the last trained one."""
     trained = [name for name in experiment.policies if experiment.trained(name)]
     named = [name for name in trained if experiment.published and experiment.published.row(name) == "bc_sr"]
