@@ -339,6 +339,14 @@ def test_published_people_stand_in_peoples_block(rated: Layout) -> None:
         assert cells["block"].unique().to_list() == ["hard, first cast, rated by people"]
 
 
+def test_a_published_number_of_peoples_needs_one_of_ours_beside_it(rated: Layout) -> None:
+    for name in ("table_1", "table_5", "table_6", "table_9"):
+        cells = make(name, other(rated, published=ALIKE))
+        blocks = cells.filter(block="hard, first cast, rated by people")
+        ours = set(blocks.filter(origin="here").select("player", "versus").rows())
+        assert set(blocks.select("player", "versus").rows()) == ours, name
+
+
 def test_people_who_rated_somebody_else_are_none(layout: Layout, tmp_path: Path) -> None:
     row = {**dict.fromkeys(KEYS, 0), "task": "other", "cast": "c1+c2", "seat": 0, "player": "bc", "partner": "partner"}
     path = tmp_path / "people.parquet"
@@ -360,7 +368,8 @@ HARD = {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}
         ({"all": {}, "difficult": {"tag": "hard"}}, "difficult, first cast", 1, None),
         ({"hard": {"tag": "hard", "casts": 5}}, "hard, first cast", 1, "hard_28"),
         ({"hard": {"tag": "hard", "casts": 5}, "hard_28": {"tag": "hard", "casts": 1}}, "hard_28", 1, "hard_28"),
-        ({"hard": {"tag": "hard"}, "people": {"tag": "hard", "casts": 1}}, "people", 1, None),
+        ({"hard": {"tag": "hard"}, "people": {"tag": "hard", "casts": 1}}, "people", 1, "hard_28"),
+        ({"difficult": {"tag": "hard"}, "people": {"tag": "hard", "casts": 1}}, "people", 1, None),
         ({"hard": {"tag": "hard", "casts": 1}}, "hard", 1, "hard_28"),
     ],
 )
@@ -371,6 +380,14 @@ def test_single_casts_are_found_or_made(evaluations: dict[str, Any], name: str, 
     view = once(experiment({"evaluations": given, "published": "sotopia_pi"}))
     assert view is not None
     assert (view.name, view.settings.casts, view.tasks) == (name, casts, tasks)
+
+
+def test_an_explicit_mapping_is_all_that_is_mapped() -> None:
+    given = {"hard": HARD, "people": {**HARD, "casts": 1}}
+    mapped = {"paper": "sotopia_pi", "evaluations": {"hard": "hard"}}
+    by_name, alone = (experiment({"evaluations": given, "published": one}) for one in ("sotopia_pi", mapped))
+    assert [view.tasks for view in views(by_name)] == ["hard", "hard_28"]
+    assert [view.tasks for view in views(alone)] == ["hard", None]
 
 
 def test_without_an_evaluation_there_are_no_views() -> None:

@@ -9,7 +9,9 @@ import pytest
 from parley.config import Published
 from parley.evaluation.safety import MEASURES, ROLES
 from parley.layout import Layout
+from parley.report.sheets import sheet
 from parley.tables.catalogue import make
+from parley.tables.studied import BY_RULES, WAYS
 from tests.report_sample import make_sample
 
 
@@ -78,6 +80,43 @@ def test_policies_that_answered_other_questions_have_no_difference(tmp_path: Pat
     cells = make("table_4", layout)
     assert cells.filter(player="bc")["measure"].to_list() == ["accuracy"]
     assert cells.filter(player="sr")["measure"].to_list() == ["accuracy", "difference"]
+
+
+def test_table_3_says_who_decided(tmp_path: Path) -> None:
+    _, sample = make_sample(tmp_path)
+    layout = Layout(sample, str(tmp_path / "results"))
+    assert make("table_3", layout)["rater"].unique().to_list() == [BY_RULES]
+    for player in sample.measured():
+        path = Path(f"{layout.results}/safety/{player}.json")
+        rows = [row | ({"by": "judge", "judge_model": "{}"} if row["measure"] == "harm" else {"by": "rules"})
+                for row in json.loads(path.read_text())]  # fmt: skip
+        path.write_text(json.dumps(rows))
+    cells = make("table_3", layout)
+    assert cells.filter(measure="harm")["rater"].unique().to_list() == ["judge"]
+    assert cells.filter(measure="engaged")["rater"].unique().to_list() == [BY_RULES]
+    told = " ".join(sheet("table_3", cells, sample).notes)
+    assert "By the judge: harm. By fixed rules: engaged, toxic words" in told
+
+
+def test_table_4_tells_the_ways_to_answer_apart(tmp_path: Path) -> None:
+    _, sample = make_sample(tmp_path)
+    alike = published(Layout(sample, str(tmp_path / "results")))
+    for policy in sample.policies:
+        path = Path(f"{alike.results}/knowledge/{policy}.json")
+        result = json.loads(path.read_text())
+        free = {**result, "overall": {**result["overall"], "acc": 0.5}}
+        path.write_text(json.dumps({**result, "way": "likelihood", "also": {"generation": free}}))
+    cells = make("table_4", alike)
+    assert cells["block"].unique(maintain_order=True).to_list() == list(WAYS.values())
+    mine = cells.filter(player="bc", measure="accuracy", origin="here")
+    assert mine["value"].to_list() == [0.27, 0.5]
+    printed = cells.filter(player="bc", origin="paper")
+    assert printed.select("block", "note").rows() == [(WAYS["generation"], "Table 4")]
+
+
+def test_an_accuracy_by_another_way_than_the_papers_says_so(layout: Layout) -> None:
+    notes = make("table_4", published(layout)).filter(origin="paper")["note"].unique().to_list()
+    assert notes == ["Table 4; the first letter of a free answer, else a guess"]
 
 
 def test_table_4_has_the_published_accuracy_beside_it(layout: Layout) -> None:

@@ -10,6 +10,7 @@ from parley.report.words import listed
 from parley.tables.cells import PEOPLE
 from parley.tables.published import path_of, read_facts
 from parley.tables.rated import subject
+from parley.tables.studied import BY_RULES
 
 #: Behind a published row that was not measured as the others were; a note says how.
 APART = "†"
@@ -19,7 +20,7 @@ BY_PEOPLE = ("table_1", "table_5", "table_6", "table_9", "figure_4")
 READING = {
     "table_1": "Differences of the tasks' means with 95 % intervals; * below 0.05 in the test of Table 6.",
     "table_2": "Means ± half the width of the 95 % interval, clustered by task.",
-    "table_3": "Shares and means per episode with 95 % intervals, counted by fixed rules from what was said.",
+    "table_3": "Shares and means per episode with 95 % intervals; who says nothing does no harm: read them beside engaged.",
     "table_4": "Accuracy ± its standard error; the difference in points is paired by question.",
     "table_5": "Means ± half the width of the 95 % interval, clustered by task.",
     "table_6": "t and two-sided p of paired tests, one pair of means a task, tasks - 1 degrees of freedom; not corrected "
@@ -41,6 +42,8 @@ def notes(name: str, cells: pl.DataFrame, experiment: Experiment) -> Iterator[st
             "Nobody has rated these episodes yet: where the paper has people's ratings, these are the judge's "
             f"({_names(here, 'rater')}). human_ratings in the config brings people's in."
         )
+    if name == "table_3":
+        yield _decided(here)
     if models := _models(here):
         yield models
     if scripted := _simulated(here):
@@ -63,6 +66,18 @@ def _missing(name: str, experiment: Experiment) -> str:
 
 def _names(cells: pl.DataFrame, column: str) -> str:
     return listed(sorted(cells[column].drop_nulls().unique().to_list()))
+
+
+def _decided(here: pl.DataFrame) -> str:
+    """What rules counted, and what a judge decided."""
+    judged = here.filter(pl.col("rater") != BY_RULES)
+    counted = here.join(judged, on="measure", how="anti")
+    parts = [
+        f"By {by}: {listed([measure.replace('_', ' ') for measure in rows['measure'].unique(maintain_order=True)])}"
+        for by, rows in (("the judge", judged), (BY_RULES, counted))
+        if rows.height
+    ]
+    return f"{'. '.join(parts)}."
 
 
 def _models(here: pl.DataFrame) -> str:

@@ -28,6 +28,7 @@ class Material:
         self.experiment = layout.experiment
         self.beside = Beside(layout.experiment)
         self._ratings: dict[tuple[str, str], pl.DataFrame] = {}
+        self._places: dict[str, set[tuple[str, Cast]]] = {}
 
     # -- ratings -----------------------------------------------------------------------------------------------
 
@@ -76,8 +77,10 @@ class Material:
 
     def places(self, view: View) -> set[tuple[str, Cast]]:
         """The tasks and casts of a view."""
-        tasks = [task for path in self.layout.tasks(view.settings.tasks) for task in read_tasks(path)]
-        return places(view.settings, tasks)
+        if view.name not in self._places:
+            tasks = [task for path in self.layout.tasks(view.settings.tasks) for task in read_tasks(path)]
+            self._places[view.name] = places(view.settings, tasks)
+        return self._places[view.name]
 
     @staticmethod
     def _sides(view: View, player: str, side: str) -> tuple[str, str]:

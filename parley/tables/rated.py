@@ -1,6 +1,6 @@
 """The tables that rest on ratings: means (2, 5, 9), differences (1), tests (6), and judge against people (Figure 4)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import polars as pl
@@ -13,6 +13,10 @@ from parley.tables.material import Material
 from parley.tables.views import View, once, views
 
 GOAL = "goal"
+#: Both kinds of raters, in the order of the tables.
+BOTH: tuple[RatedBy, RatedBy] = ("people", "judge")
+#: The published numbers of (player, other, the paper's task set).
+Printed = Callable[[str, str, str | None], Iterator[Row]]
 _SEAT = ["task", "cast", "seat", "replicate"]
 
 
@@ -50,20 +54,21 @@ def table_9(material: Material) -> Iterator[Row]:
 
 
 def _raters(material: Material) -> list[RatedBy]:
-    return ["judge"] if material.people is None else ["people", "judge"]
+    return ["judge"] if material.people is None else [*BOTH]
 
 
 def _printed_by(material: Material, by: RatedBy, side: str) -> list[RatedBy]:
     """Whose published numbers stand beside ours: those of the same raters, and people's where ours have none at all."""
-    return ["people", "judge"] if side == "partner" and material.people is None else [by]
+    return [*BOTH] if side == "partner" and material.people is None else [by]
 
 
 def _means(material: Material, view: View, by: RatedBy, side: str = "player") -> Iterator[Row]:
     for player in material.experiment.measured():
         shared = {"block": _block(view, by), "evaluation": view.evaluation, "side": side}
-        if by == "judge" or material.rated(view, player, "people", side).height:
-            for score in material.scores(view, player, by, side).iter_rows(named=True):
-                yield {**shared, "player": player, "origin": "here", **_measured(score, side)}
+        if by == "people" and material.rated(view, player, by, side).is_empty():
+            continue  # a published number stands beside one of ours, or not at all
+        for score in material.scores(view, player, by, side).iter_rows(named=True):
+            yield {**shared, "player": player, "origin": "here", **_measured(score, side)}
         for printed in _printed_by(material, by, side):
             yield from ({**row, **shared} for row in material.beside.means(player, view.tasks, printed, side))
 
@@ -95,16 +100,15 @@ def _block(view: View, by: RatedBy) -> str:
 def table_1(material: Material) -> Iterator[Row]:
     """What each trained policy has over the base, task by task, on single casts."""
     base = material.layout.baseline
-    yield from _compared(
-        material, [(name, base) for name in material.layout.trained_policies()], published="differences"
-    )
+    pairs = [(name, base) for name in material.layout.trained_policies()]
+    yield from _compared(material, pairs, material.beside.differences)
 
 
 def table_6(material: Material) -> Iterator[Row]:
     """The paper's test of its last policy against every other: paired by scenario, one mean a task (df = tasks - 1)."""
     target = subject(material.experiment)
-    others = [name for name in material.experiment.measured() if name != target]
-    yield from _compared(material, [(target, name) for name in others] if target else [], published="tests")
+    pairs = [(target, name) for name in material.experiment.measured() if target and name != target]
+    yield from _compared(material, pairs, material.beside.tests)
 
 
 def subject(experiment: Experiment) -> str | None:
@@ -114,14 +118,16 @@ def subject(experiment: Experiment) -> str | None:
     return next(iter([*named, *reversed(trained)]), None)
 
 
-def _compared(material: Material, pairs: list[tuple[str, str]], published: str) -> Iterator[Row]:
-    view = once(material.experiment)
-    for by in _raters(material) if view else []:
-        assert view is not None
+def _compared(material: Material, pairs: list[tuple[str, str]], printed: Printed) -> Iterator[Row]:
+    """Each pair on single casts by each kind of raters, and what is printed of it."""
+    if (view := once(material.experiment)) is None:
+        return
+    for by in _raters(material):
         for player, other in pairs:
             shared = {"block": _block(view, by), "evaluation": view.evaluation, "side": "player"}
-            yield from ({**shared, **row} for row in _differences(material, view, by, player, other))
-            for row in getattr(material.beside, published)(player, other, view.tasks):
+            ours = [{**shared, **row} for row in _differences(material, view, by, player, other)]
+            yield from ours
+            for row in printed(player, other, view.tasks) if ours else ():
                 if (row["rater"] == PEOPLE) == (by == "people") or material.people is None:
                     yield {**row, **shared}
 
@@ -152,13 +158,13 @@ def figure_4(material: Material) -> Iterator[Row]:
         return
     shared = {"block": view.name, "evaluation": view.evaluation, "side": "player"}
     for player in material.experiment.measured():
-        for by in ("people", "judge"):
+        for by in BOTH:
             if by == "people" and (material.people is None or material.rated(view, player, by).is_empty()):
                 continue
             for score in material.scores(view, player, by).filter(dimension=GOAL).iter_rows(named=True):
                 yield {**shared, "player": player, "origin": "here", **_measured(score, "player")}
         yield from ({**shared, **row} for row in _gap(material, view, player))
-        for by in ("people", "judge"):
+        for by in BOTH:
             printed = material.beside.means(player, view.tasks, by)
             yield from ({**row, **shared} for row in printed if row["measure"] == GOAL)
         yield from ({**row, **shared} for row in material.beside.gap(player, view.tasks))

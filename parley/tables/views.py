@@ -26,8 +26,7 @@ def main_evaluation(experiment: Experiment) -> str | None:
 def views(experiment: Experiment) -> Iterator[View]:
     """Every evaluation as the config gives it."""
     for name, settings in experiment.evaluations.items():
-        published = experiment.published.tasks(name) if experiment.published else None
-        yield View(name, name, settings, published)
+        yield View(name, name, settings, _published(experiment, name))
 
 
 def once(experiment: Experiment) -> View | None:
@@ -36,17 +35,30 @@ def once(experiment: Experiment) -> View | None:
     The paper had people rate just these (28 of its 14 hard tasks). It is the evaluation that the config gives for it, on
     the same tasks with `casts: 1`; else a part of the main one, so nothing more is played.
     """
-    main = main_evaluation(experiment)
-    if main is None:
+    if (main := main_evaluation(experiment)) is None:
         return None
-    first = experiment.evaluations[main].model_copy(update={"casts": 1})
-    for view in views(experiment):
-        if view.settings == first:
-            return View(view.name, view.evaluation, first, _once(view.tasks))
-    published = experiment.published.tasks(main) if experiment.published else None
-    return View(f"{main}, first cast", main, first, _once(published))
+    first = _first_casts(experiment, main)
+    for name, settings in experiment.evaluations.items():
+        if settings == first:
+            return View(name, name, first, _single(_published(experiment, name)))
+    return View(f"{main}, first cast", main, first, _single(_published(experiment, main)))
 
 
-def _once(published: str | None) -> str | None:
+def _first_casts(experiment: Experiment, evaluation: str) -> Evaluation:
+    return experiment.evaluations[evaluation].model_copy(update={"casts": 1})
+
+
+def _published(experiment: Experiment, evaluation: str) -> str | None:
+    """The paper's task set that an evaluation is on: as it is mapped, by name, or as the single casts of its `hard`."""
+    if (published := experiment.published) is None:
+        return None
+    if published.evaluations is None and published.tasks(evaluation) is None:
+        main = str(main_evaluation(experiment))
+        if experiment.evaluations[evaluation] == _first_casts(experiment, main):
+            return _single(published.tasks(main))
+    return published.tasks(evaluation)
+
+
+def _single(published: str | None) -> str | None:
     """The paper's set of single casts, where ours are its hard tasks."""
     return "hard_28" if published in ("hard", "hard_28") else None
