@@ -167,7 +167,7 @@ def test_what_is_not_alike_is_said(layout: Layout) -> None:
     told = words(shown(layout, "table_5", published=ALIKE))
     assert "Published: SOTOPIA-π, arXiv 2403.08715v3; partner gpt-3.5-turbo-0613, judge gpt-4-0613." in told
     assert "Not like for like: here the partner is partner and the judge is some-judge." in told
-    assert "† expert, Table 5: average over four partners" in told
+    assert "† expert (all, rated by the judge), Table 5: average over four partners" in told
     assert "Like for like: SOTOPIA, arXiv 2310.11667v2" in told
 
 

@@ -105,7 +105,8 @@ def _simulated(here: pl.DataFrame) -> str:
     }
     found = ["the judge"] if scripted["rater_model"].height else []
     found += ["the partner"] if scripted["partner_model"].height else []
-    found += scripted["player_model"]["player"].unique(maintain_order=True).to_list()
+    partners = here["partner"].unique().to_list()
+    found += [name for name in scripted["player_model"]["player"].unique(maintain_order=True) if name not in partners]
     verb = "is a scripted speaker" if len(found) == 1 else "are scripted speakers"
     return f"{listed(found)} {verb}" if found else ""
 
@@ -127,10 +128,16 @@ def _published(cells: pl.DataFrame, here: pl.DataFrame, experiment: Experiment) 
         yield f"Like for like: {facts.like_for_like}, where the row's agent talks to {facts.partner} alone."
     if alone := [name for name in here["player"].unique(maintain_order=True) if name not in beside["player"].to_list()]:
         yield f"Without a published number: {listed(alone)}."
-    for player, note in beside.select("player", "note").unique(maintain_order=True).rows():
+    yield from _apart(beside)
+
+
+def _apart(beside: pl.DataFrame) -> Iterator[str]:
+    """Which published rows were not measured as the others of their table, and how."""
+    noted = beside.filter(pl.col("note").str.contains("; ", literal=True))
+    for (block, note), rows in noted.group_by("block", "note", maintain_order=True):
         where, _, apart = str(note).partition("; ")
-        if apart:
-            yield f"{APART} {player}, {where}: {apart}."
+        players = listed(rows["player"].unique(maintain_order=True).to_list())
+        yield f"{APART} {players} ({block}), {where}: {apart}."
 
 
 def _model_names(here: pl.DataFrame, column: str) -> list[str]:

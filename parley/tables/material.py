@@ -49,11 +49,16 @@ class Material:
             policy_model=self.model(who),
             partner_model=self.model(other),
             judge_model=self.model(judge) if by == "judge" else "",
-            judge_prompt=file_digest(self.experiment.prompts.rating) if by == "judge" else "",
+            judge_prompt=self.rating_prompt if by == "judge" else "",
         )
         ratings = self._by(view, player, by)
         table = scores(ratings, source, self.places(view), self.experiment.play.replicates)
         return table.filter(pl.col("seat").is_null())
+
+    @cached_property
+    def rating_prompt(self) -> str:
+        """The digest of what the judge was asked with."""
+        return file_digest(self.experiment.prompts.rating)
 
     @cached_property
     def people(self) -> pl.DataFrame | None:

@@ -138,7 +138,8 @@ def _differences(material: Material, view: View, by: RatedBy, player: str, other
         return
     rater = view.settings.judge if by == "judge" else PEOPLE
     models = {"player_model": material.model(player), "partner_model": material.model(view.settings.partner)}
-    models |= {"rater_model": material.model(rater)} if by == "judge" else {}
+    if by == "judge":
+        models |= {"rater_model": material.model(rater), "rating_prompt": material.rating_prompt}
     failed = sum(frame["failure"].is_not_null().sum() for frame in (mine, theirs))
     shared = {"player": player, "versus": other, "origin": "here", "rater": rater, "failed": failed, **models}
     table = paired(mine, theirs, view.evaluation).filter(pl.col("method") == "task_means")
