@@ -9,8 +9,16 @@ from parley.canonical import digest
 from parley.config import Evaluation, Experiment, LearnsFrom, Safety, Seats
 from parley.records.jsonl import write_text
 
+#: Where published numbers lie, one file a paper.
+PUBLISHED = Path(__file__).resolve().parents[1] / "resources" / "published"
+
 #: The files of a dataset folder.
 DATASET = ("train.parquet", "README.md", "funnel.json", "manifest.json")
+#: The paper's tables (and its Figure 4) that every experiment has, and the forms of each.
+TABLES = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_9", "figure_4")
+FORMS = ("csv", "md", "tex")
+#: The forms of the figure besides.
+DRAWN = ("svg", "pdf")
 
 
 class Layout:
@@ -95,6 +103,10 @@ class Layout:
         """The receipt of what of a policy (`dataset`, `adapter`) was pushed to the hub."""
         return f"{self.results}/hub/{policy}/{what}.json"
 
+    def table(self, table: str, form: str = "csv") -> str:
+        """One of the paper's tables in one of its forms."""
+        return f"{self.results}/tables/{table}.{form}"
+
     # -- what depends on what ----------------------------------------------------------------------------------
 
     @property
@@ -151,6 +163,30 @@ class Layout:
         """The ratings of a player in a study, both seatings."""
         seatings = self.experiment.seatings(player, study.partner)
         return [path for players in seatings for path in self.ratings(study.tasks, players, study.judge)]
+
+    def table_inputs(self, table: str) -> list[str]:
+        """The files that one of the paper's tables is made from."""
+        experiment = self.experiment
+        published = [os.path.relpath(PUBLISHED / f"{experiment.published.paper}.yaml")] if experiment.published else []
+        if table == "table_3":
+            return [*(path for path in self.side_effects() if Path(path).parent.name == "safety"), *published]
+        if table == "table_4":
+            tested = [path for path in self.side_effects() if Path(path).parent.name == "knowledge"]
+            return [*tested, *(self.all_policies() if tested else []), *published]
+        studies, players = experiment.evaluations.values(), experiment.measured()
+        ratings = [path for study in studies for player in players for path in self.study_ratings(player, study)]
+        tasks = [path for study in studies for path in self.tasks(study.tasks)]
+        partners = [study.partner for study in studies]
+        people = [experiment.human_ratings] if experiment.human_ratings else []
+        found = [
+            *ratings,
+            *tasks,
+            *self.manifests([*players, *partners]),
+            experiment.prompts.rating,
+            *people,
+            *published,
+        ]
+        return list(dict.fromkeys(found))
 
     # -- everything of a kind: the targets that a person types --------------------------------------------------
 
@@ -210,7 +246,7 @@ class Layout:
         return [
             *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
             *(*self.all_selections(), *datasets, *folders, *self.all_policies()),
-            *(*self.all_scores(), *self.side_effects(), *self.all_usage()),
+            *(*self.all_scores(), *self.side_effects(), *self.all_tables(), *self.all_usage()),
         ]
 
     def all_usage(self) -> list[str]:
@@ -230,6 +266,7 @@ class Layout:
         made = [*self.all_episodes(), *self.all_ratings(), *self.all_scores(), *self.side_effects()]
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
+        stems += [*(f"tables/{table}" for table in TABLES), "tables/figure_4.drawing"]
         return [f"{self.results}/timings/{stem}.tsv" for stem in [*written, *cast, *learned, *policies, *stems]]
 
     def all_scores(self) -> list[str]:
@@ -249,6 +286,14 @@ class Layout:
         knowledge = [f"{self.results}/knowledge/{name}.json" for name in self.experiment.policies]
         safety = [f"{self.results}/safety/{name}.json" for name in self.experiment.measured()]
         return (knowledge if self.experiment.knowledge else []) + (safety if self.experiment.safety else [])
+
+    def table_files(self, table: str) -> list[str]:
+        """One of the paper's tables in all of its forms."""
+        return [self.table(table, form) for form in (*FORMS, *(DRAWN if table.startswith("figure") else ()))]
+
+    def all_tables(self) -> list[str]:
+        """The paper's tables."""
+        return [path for table in TABLES for path in self.table_files(table)]
 
     def trained_policies(self) -> list[str]:
         """The policies that have an adapter."""

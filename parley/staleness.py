@@ -114,6 +114,27 @@ def pushing(experiment: Experiment, policy: str) -> str:
     return canonical_json({"policy": policy, "shown": report(experiment)})
 
 
+def tables(experiment: Experiment, table: str) -> str:
+    """Rule `tabulate`: who is measured and how, and which published numbers stand beside. Their order is the table's."""
+    whole = _dump(experiment)
+    trained = [name for name in experiment.policies if experiment.trained(name)]
+    shared = {"players": experiment.measured(), "trained": trained, "published": whole["published"]}
+    if table == "table_3":
+        return canonical_json({**shared, "study": experiment.safety is not None})
+    if table == "table_4":
+        policies = _models(experiment, experiment.policies) if experiment.knowledge else {}
+        return canonical_json({**shared, "test": experiment.knowledge is not None, "models": policies})
+    entries = experiment.evaluations
+    names = [*experiment.measured(), *(name for entry in entries.values() for name in (entry.partner, entry.judge))]
+    studies = {"evaluations": list(whole["evaluations"].items()), "replicates": experiment.play.replicates}
+    return canonical_json({**shared, **studies, "models": _models(experiment, names)})
+
+
+def figure(experiment: Experiment) -> str:
+    """Rule `draw`: the players, whose places are their colours."""
+    return canonical_json({"players": experiment.measured()})
+
+
 def report(experiment: Experiment) -> str:
     """Rule `page`: the whole experiment as it is shown, without how its models are reached and what they cost.
 

@@ -46,6 +46,7 @@ wildcard_constraints:
     policy="[a-z][a-z0-9_]*",
     judge="[a-z][a-z0-9_]*",
     evaluation="[a-z][a-z0-9_]*",
+    table="(table|figure)_[0-9]+",
 
 
 def seats(wildcards):

@@ -10,6 +10,7 @@ rule page:
     input:
         scores=paths.all_scores(),
         side_effects=paths.side_effects(),
+        tables=[paths.table(name) for name in layout.TABLES],
         ratings=paths.all_ratings(),
         policies=paths.all_policies(),
         selections=paths.all_selections(),

@@ -10,7 +10,7 @@ from parley.config import Experiment, check
 from parley.evaluation.safety import Rules, observe, summarize
 from parley.evaluation.scores import paired, scores, seats_of
 from parley.evaluation.toxicity import Lexicon
-from parley.layout import Layout
+from parley.layout import TABLES, Layout
 from parley.learning.dataset import samples, write_dataset
 from parley.learning.selection import select
 from parley.records.character import Character
@@ -20,6 +20,8 @@ from parley.records.jsonl import write_jsonl, write_text
 from parley.records.rating import DIMENSIONS, Mark, Rating, ratings_frame, read_ratings
 from parley.records.score import Provenance
 from parley.records.task import Cast, Goal, Task
+from parley.tables.catalogue import make
+from parley.tables.cells import write_cells
 
 #: What a player's GOAL is around.
 SKILL = {"base": 2.5, "bc": 5.5, "sr": 3.0, "bc_sr": 6.5, "expert": 8.0, "partner": 7.0}
@@ -92,6 +94,8 @@ def make_sample(folder: Path) -> tuple[Path, Experiment]:
     _learning(layout)
     _scores(layout)
     _side_effects(layout)
+    for table in TABLES:
+        write_cells(layout.table(table), make(table, layout))
     for stage, number in (("tasks/round1", 3.2), ("episodes/evaluation/base+partner/00", 61.0), ("policies/bc", 130.5)):
         write_text(
             f"{layout.results}/timings/{stage}.tsv", f"s\th:m:s\tmax_rss\tcpu_time\n{number}\t0:00:03\t210.5\t1\n"

@@ -22,6 +22,8 @@ KEPT_OUT = {
     "ratings": HEAVY,
     "selection": HEAVY | {"aiohttp"},
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
+    "tables": HEAVY | {"aiohttp"},
+    "figure": HEAVY | {"aiohttp"},
     "report": HEAVY | {"aiohttp"},
     "base_policy": HEAVY,
     "headline": HEAVY | {"aiohttp"},

@@ -114,6 +114,44 @@ def test_side_effects_are_measured_where_the_config_asks_for_them() -> None:
     assert layout({"knowledge": None, "safety": None, "task_sets.risky": None}).side_effects() == []
 
 
+# -- the paper's tables --------------------------------------------------------------------------------------------
+
+
+def test_every_table_belongs_to_the_experiment_in_all_its_forms() -> None:
+    here = layout()
+    forms = [path.removeprefix(f"{HERE}/tables/") for path in here.all_tables()]
+    assert forms[:3] == ["table_1.csv", "table_1.md", "table_1.tex"]
+    assert [form for form in forms if form.startswith("figure")] == [
+        f"figure_4.{kind}" for kind in ("csv", "md", "tex", "svg", "pdf")
+    ]
+    assert {*forms} == {path.removeprefix(f"{HERE}/tables/") for path in here.everything() if "/tables/" in path}
+
+
+def test_tables_of_ratings_are_made_from_all_that_is_evaluated() -> None:
+    here = layout({"human_ratings": "people.parquet", "published": "sotopia_pi"})
+    for name in ("table_1", "table_2", "table_5", "table_6", "table_9", "figure_4"):
+        inputs = here.table_inputs(name)
+        assert len(inputs) == len(set(inputs))
+        assert set(here.study_ratings("bc", here.experiment.evaluations["all"])) <= set(inputs)
+        assert {*here.tasks("test"), *here.all_policies(), here.experiment.prompts.rating} <= set(inputs)
+        assert "people.parquet" in inputs and [path for path in inputs if path.endswith("published/sotopia_pi.yaml")]
+        assert not [path for path in inputs if "risky" in path or "knowledge/" in path or "safety/" in path]
+
+
+def test_tables_of_studies_are_made_from_the_studies_alone() -> None:
+    here = layout()
+    assert here.table_inputs("table_3") == [f"{HERE}/safety/{name}.json" for name in ("base", "bc", "sr", "expert")]
+    knowledge = [f"{HERE}/knowledge/{name}.json" for name in ("base", "bc", "sr")]
+    assert here.table_inputs("table_4") == [*knowledge, *here.all_policies()]
+    without = layout({"knowledge": None, "safety": None, "task_sets.risky": None})
+    assert without.table_inputs("table_3") == without.table_inputs("table_4") == []
+
+
+def test_the_published_numbers_are_an_input_that_is_there() -> None:
+    (path,) = [path for path in layout({"published": "sotopia_pi"}).table_inputs("table_4") if "published" in path]
+    assert Path(path).is_file()
+
+
 def test_all_tasks_and_policies_of_the_config_are_there() -> None:
     here = layout()
     assert len([path for path in here.all_tasks() if path.endswith(".jsonl")]) == 5

@@ -21,7 +21,8 @@ from tests.report_sample import make_sample, sample_experiment
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "rect"}
 SECTIONS = [
-    *("answer", "scores", "dimensions", "learning", "side-effects", "effort", "failures", "transcripts", "provenance")
+    *("answer", "scores", "dimensions", "learning", "side-effects", "tables", "effort", "failures", "transcripts"),
+    "provenance",
 ]
 
 
@@ -101,7 +102,7 @@ def test_it_can_be_used_without_eyes_and_without_a_mouse(page: str) -> None:
     outline = Outline(page)
     assert outline.tags["main"] == outline.tags["header"] == outline.tags["footer"] == outline.tags["h1"] == 1
     drawings = [found for tag, found in outline.attributes if tag == "svg"]
-    assert len(drawings) == 1 + 8 + 1
+    assert len(drawings) == 1 + 8 + 1 + 1
     assert all(found["role"] == "img" and found["aria-label"] for found in drawings)
     boxes = [found for _, found in outline.attributes if found.get("class") == "scroll"]
     assert boxes

@@ -8,7 +8,7 @@ import pytest
 
 from parley import staleness
 from parley.config import Experiment
-from parley.layout import Layout
+from parley.layout import TABLES, Layout
 from tests.builders import experiment
 
 
@@ -29,11 +29,14 @@ def strings(mini: Experiment) -> dict[str, str]:
     for player in mini.measured():
         found[f"scores {player}"] = staleness.scores(mini, player, "all")
         found[f"safety {player}"] = staleness.safety(mini, player)
-    return {**found, "report": staleness.report(mini)}
+    found |= {f"tables {name}": staleness.tables(mini, name) for name in TABLES}
+    return {**found, "figure": staleness.figure(mini), "report": staleness.report(mini)}
 
 
 BEFORE = strings(experiment())
 LEARNERS = ("base", "bc", "sr")
+#: The tables that rest on ratings; those of the safety study and the knowledge test do not.
+RATED = [f"tables {name}" for name in ("table_[12569]", "figure_4")]
 
 #: What changes in the config, and the strings that change with it (the report's always does, but where nothing does).
 CHANGES: list[tuple[dict[str, Any], list[str]]] = [
@@ -59,10 +62,11 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
             "episodes partner+expert",
             "scores expert",
             "safety expert",
+            *RATED,
         ],
     ),
-    ({"models.partner.name": "partner-2"}, ["episodes *partner*", "scores *", "safety *"]),
-    ({"models.judge.revision": "b"}, ["ratings judge", "scores *"]),
+    ({"models.partner.name": "partner-2"}, ["episodes *partner*", "scores *", "safety *", *RATED]),
+    ({"models.judge.revision": "b"}, ["ratings judge", "scores *", *RATED]),
     ({"models.writer.max_tokens": 99}, ["tasks *"]),
     (
         {"models.agent.temperature": 0.5},
@@ -70,6 +74,8 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
             *(pattern for name in LEARNERS for pattern in (f"episodes {name}+*", f"episodes *+{name}")),
             *(f"{rule} {name}" for name in LEARNERS for rule in ("scores", "safety")),
             "base_policy base",
+            *RATED,
+            "tables table_4",
         ],
     ),
     # Other weights are trained from, and tested, too; a folder's content is an input.
@@ -89,14 +95,17 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"policies.sr.learns_from.selection": {"rule": "sr", "share": 0.5}}, ["selection sr", "dataset sr"]),
     ({"policies.bc.training": {"rank": 16}}, ["training bc"]),
     ({"policies.sr.training": {"seed": 2}}, ["training sr"]),
-    ({"evaluations.all.tag": "hard"}, ["scores *"]),
-    ({"evaluations.all.casts": 1}, ["scores *"]),
+    ({"evaluations.all.tag": "hard"}, ["scores *", *RATED]),
+    ({"evaluations.all.casts": 1}, ["scores *", *RATED]),
     ({"knowledge.shots": 5}, ["knowledge *"]),
     ({"safety.lexicon": "other.txt"}, ["safety *"]),
     # What is new is made, and what is there stays.
-    ({"evaluations.hard": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}}, []),
-    ({"policies.other": {"model": "partner"}}, []),
-    ({"references": ["expert", "judge"]}, []),
+    ({"evaluations.hard": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}}, [*RATED]),
+    ({"policies.other": {"model": "partner"}}, ["tables *", "figure"]),
+    ({"references": ["expert", "judge"]}, ["tables *", "figure"]),
+    ({"play.replicates": 2}, ["episodes *", "dataset *", *RATED]),
+    ({"published": "sotopia_pi"}, ["tables *"]),
+    ({"human_ratings": "people.parquet"}, []),  # the file is an input
     ({"prompts.turn": "prompts/turn_short.jinja"}, []),  # the file is an input
 ]
 UNSEEN = ("base_url", "api_key_env", "concurrency", "timeout", "batch", "budget", "price")

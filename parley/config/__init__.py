@@ -7,11 +7,12 @@ from parley.config.experiment import Experiment
 from parley.config.learning import LearnsFrom, Policy, Rule, Selection, Training
 from parley.config.model import Batch, Budget, Model
 from parley.config.names import Name, Seats
+from parley.config.published import Published
 from parley.config.reading import check, load
 from parley.config.studies import Evaluation, Knowledge, Safety
 from parley.config.world import Play, Prompts, TaskSet, World
 
 __all__ = [
     "Batch", "Budget", "Evaluation", "Experiment", "Knowledge", "LearnsFrom", "Model", "Name", "Play", "Policy",
-    "Prompts", "Rule", "Safety", "Seats", "Selection", "TaskSet", "Training", "World", "check", "load",
+    "Prompts", "Published", "Rule", "Safety", "Seats", "Selection", "TaskSet", "Training", "World", "check", "load",
 ]  # fmt: skip

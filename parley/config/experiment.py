@@ -2,13 +2,14 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from parley.config.learning import LearnsFrom, Policy
 from parley.config.model import Budget, Model
 from parley.config.names import Name, Seats
+from parley.config.published import Paper, Published, by_name
 from parley.config.section import Section
 from parley.config.studies import Evaluation, Knowledge, Safety
 from parley.config.world import Play, Prompts, TaskSet, World
@@ -29,6 +30,12 @@ class Experiment(Section):
     evaluations: dict[Name, Evaluation]
     knowledge: Knowledge | None = None
     safety: Safety | None = None
+    human_ratings: str | None = Field(
+        default=None, description="a parquet file of people's ratings, one row a rater and seat (`docs/tables.md`)"
+    )
+    published: Annotated[
+        Published | None, BeforeValidator(by_name, json_schema_input_type=Published | Paper | None)
+    ] = Field(default=None, description="the paper whose numbers its tables show beside ours, where they are alike")
     budget: Budget | None = None
     prices: str | None = Field(default=None, description="a price list of your own, before `resources/prices.yaml`")
 
@@ -71,6 +78,14 @@ class Experiment(Section):
             for player in source.players:
                 self._known(player, "policy or model", [*self.models, *self.policies], f"{at}.players")
             self._known(source.judge, "model", self.models, f"{at}.judge")
+
+    @model_validator(mode="after")
+    def _published(self) -> Self:
+        for name in (self.published.players or {}) if self.published else ():
+            self._known(name, "policy or reference", self.measured(), "published.players")
+        for name in (self.published.evaluations or {}) if self.published else ():
+            self._known(name, "evaluation", self.evaluations, "published.evaluations")
+        return self
 
     @model_validator(mode="after")
     def _limits(self) -> Self:

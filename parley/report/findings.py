@@ -18,6 +18,7 @@ from parley.records.jsonl import read_jsonl
 from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import Task
 from parley.report.shelf import Shelf
+from parley.tables.views import main_evaluation
 
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")
 #: One row a job and speaker. `model` is what spoke, `wall` the time on the clock of the job, null if it is not known;
@@ -76,6 +77,7 @@ class Findings:
     training: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     knowledge: dict[str, dict[str, Any]] = field(default_factory=dict)
     safety: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=safety.SUMMARY))
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     usage: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=USAGE))
     timings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TIMINGS))
     troubles: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TROUBLES))
@@ -86,9 +88,7 @@ class Findings:
     @cached_property
     def main(self) -> str | None:
         """The evaluation that the answer is about: `hard`, or the first that looks at a tag, or the first."""
-        names = list(self.experiment.evaluations)
-        tagged = [name for name in names if self.experiment.evaluations[name].tag is not None]
-        return "hard" if "hard" in names else next(iter([*tagged, *names]), None)
+        return main_evaluation(self.experiment)
 
     @cached_property
     def baseline(self) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 
 from parley.config import Evaluation, Experiment
 from parley.evaluation import safety
-from parley.layout import Layout
+from parley.layout import TABLES, Layout
 from parley.learning import selection
 from parley.learning.dataset import FUNNEL
 from parley.records import score
@@ -18,6 +18,7 @@ from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import read_tasks
 from parley.report.findings import COUNTS, OUTCOMES, REASONS, TIMINGS, TROUBLES, USAGE, Findings, layout_of
 from parley.report.shelf import Shelf
+from parley.tables.cells import read_cells
 
 __all__ = ["Findings", "load"]
 
@@ -51,6 +52,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         training=shelf.each("training", {name: f"{layout.policy(name)}/training_log.jsonl" for name in trained}, _log),
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
         safety=_concat(shelf.all_of("safety", _side(layout, "safety"), _safety), safety.SUMMARY),
+        tables=shelf.each("tables", {name: layout.table(name) for name in TABLES}, read_cells),
         usage=_concat(list(_usage(shelf, used)), USAGE),
         timings=_concat(list(_timings(shelf, layout)), TIMINGS),
         troubles=_concat(shelf.all_of("effort", used, _troubles), TROUBLES),

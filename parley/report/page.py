@@ -13,8 +13,10 @@ from parley.report.answer import answer, headline
 from parley.report.failures import failures
 from parley.report.figures import figures
 from parley.report.findings import Findings
+from parley.report.gap import gap_on_page, legend
 from parley.report.palette import stylesheet, variable
 from parley.report.provenance import Provenance
+from parley.report.sheets import sheet
 from parley.report.transcripts import transcripts
 
 __all__ = ["headline", "render"]
@@ -28,7 +30,7 @@ def render(findings: Findings, provenance: Provenance) -> str:
     """The whole page. The same arguments give the same text; what is missing is said where it would stand."""
     found, experiment = answer(findings), findings.experiment
     evaluations = [findings.main, *(name for name in experiment.evaluations if name != findings.main)]
-    efforts = effort.efforts(findings)
+    efforts, gap_cells = effort.efforts(findings), findings.tables.get("figure_4")
     page = _environment(experiment).get_template("page.html.jinja")
     return page.render(
         experiment=experiment,
@@ -47,6 +49,9 @@ def render(findings: Findings, provenance: Provenance) -> str:
         chance=next((result["chance"] for result in findings.knowledge.values()), None),
         knowledge=findings.knowledge,
         roles=tables.roles(findings),
+        sheets=[sheet(name, cells, experiment) for name, cells in findings.tables.items()],
+        gap=gap_on_page(gap_cells, experiment) if gap_cells is not None else None,
+        gap_legend=legend(gap_cells) if gap_cells is not None else [],
         efforts=efforts,
         spent=effort.spent(efforts),
         jobs=effort.jobs(findings),

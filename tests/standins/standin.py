@@ -1,7 +1,7 @@
 """Quick stand-ins for the scripts of the workflow: same arguments and files, contents made of hashes.
 
 A stand-in reads what the real script reads and nothing else, so that a result is stale exactly when the real one would
-be. Only the standard library, but for the page: a job takes some 30 ms.
+be. Only the standard library, but for the tables and the page: a job takes some 30 ms.
 `SALT` of the calling script stands for what its code does.
 """
 
@@ -166,13 +166,32 @@ class StandIn:
         base = content("resources/pocket/model.safetensors")
         write(self.one("out"), [questions, settings, adapters, base, self.salt])
 
+    def tables(self) -> None:
+        out, table = Path(self.one("out")), self.one("table")
+        made_of = content(*self.layout().table_inputs(table))
+        studies = {} if table in ("table_3", "table_4") else self.experiment["evaluations"]
+        who = [list(self.experiment["policies"]), self.experiment["references"], studies]
+        for form in ("csv", "md", "tex"):
+            write(out.with_suffix(f".{form}"), {"table": digest(table, made_of, who, self.salt)})
+
+    def figure(self) -> None:
+        for form in ("svg", "pdf"):
+            write(
+                Path(self.one("out")).with_suffix(f".{form}"), {"drawn": content(self.one("cells")), "salt": self.salt}
+            )
+
     def report(self) -> None:
+        layout = self.layout()
+        shown = [*layout.all_scores(), *layout.all_ratings(), *layout.all_selections(), *layout.all_usage()]
+        shown += [path for path in layout.all_tables() if path.endswith(".csv")]
+        write(self.one("out"), {"page": content(*shown, *layout.side_effects()), "salt": self.salt})
+
+    def layout(self) -> Any:
+        """Where the files of the experiment lie."""
         from parley.config import check
         from parley.layout import Layout
 
-        layout = Layout(check(self.experiment))
-        shown = [*layout.all_scores(), *layout.all_ratings(), *layout.all_selections(), *layout.all_usage()]
-        write(self.one("out"), {"page": content(*shown, *layout.side_effects()), "salt": self.salt})
+        return Layout(check(self.experiment))
 
 
 def run(kind: str, salt: str) -> None:

@@ -14,11 +14,11 @@ import yaml
 from parley import staleness
 from parley.canonical import digest
 from parley.config import Experiment, check
-from parley.layout import Layout
+from parley.layout import DRAWN, FORMS, TABLES, Layout
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "knowledge", "ratings", "report", "scores", "selection")
-KINDS += ("tasks", "training")
+KINDS += ("tasks", "training", "tables", "figure")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
@@ -175,6 +175,9 @@ class World:
             paths[0] += "/adapter.bin"
         if kind == "base_policy":
             paths[0] += "/README.md"
+        if kind in ("tables", "figure"):
+            forms = FORMS if kind == "tables" else DRAWN
+            paths = [str(Path(paths[0]).with_suffix(f".{form}")) for form in forms]
         return [str(Path(path).relative_to(self.results.relative_to(self.folder))) for path in paths]
 
     def _made_of(self, kind: str, options: dict[str, list[str]]) -> str:
@@ -212,10 +215,15 @@ class World:
         elif kind == "knowledge":
             cfg = staleness.knowledge(experiment, one["policy"])
             files = [layout.manifest(one["policy"]), *layout.checkpoints([one["policy"]]), "resources/questions.jsonl"]
+        elif kind in ("tables", "figure"):
+            table = one.get("table")
+            cfg = staleness.tables(experiment, table) if table else staleness.figure(experiment)
+            files = layout.table_inputs(table) if table else [one["cells"]]
         else:
             cfg = staleness.report(experiment)
             files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
             files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), world.characters]
+            files += [layout.table(table) for table in TABLES]
         contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
 

@@ -1,0 +1,120 @@
+"""Figure 4: GOAL as the judge and as people see it, player by player, with the published numbers beside where alike."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from parley.config import Experiment
+from parley.records.published import published
+from parley.report.drawing import SIZE, bytes_of, canvas, on_page, placeholders
+from parley.report.palette import Colours, printed
+from parley.report.words import fixed, signed
+from parley.tables.cells import PEOPLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GOAL = "goal"
+#: The bars of a player from left to right: (measured here, by people).
+BARS = ((True, False), (True, True), (False, False), (False, True))
+Cell = dict[str, Any]
+
+
+def save_gap(cells: pl.DataFrame, experiment: Experiment, path: Path) -> None:
+    """Write the figure as `path` (SVG) and beside it as PDF; the same cells give the same bytes."""
+
+    def save(figure: "Figure") -> None:
+        for kind in ("svg", "pdf"):
+            with published(path.with_suffix(f".{kind}")) as part:
+                part.write_bytes(bytes_of(figure, kind))
+
+    _draw(cells, printed(experiment.measured()), save)
+
+
+def gap_on_page(cells: pl.DataFrame, experiment: Experiment) -> str | None:
+    """The figure as an element of the page; None where nothing was rated."""
+    if _rows(cells).is_empty():
+        return None
+    colours, files = placeholders(experiment.measured()), list[bytes]()
+    _draw(cells, colours, lambda figure: files.append(bytes_of(figure, "svg")))
+    return on_page(files[0].decode(), "gap", _told(cells), colours)
+
+
+def legend(cells: pl.DataFrame) -> list[tuple[str, str]]:
+    """What the kinds of bars are that the figure has: (class of the key, words)."""
+    words = {
+        (True, False): ("", "the judge here"),
+        (True, True): ("pale", "people here"),
+        (False, False): ("hollow", "the judge as published"),
+        (False, True): ("hollow pale", "people as published"),
+    }
+    there = {_kind(cell) for cell in _rows(cells).to_dicts()}
+    return [words[kind] for kind in BARS if kind in there]
+
+
+def _rows(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells.filter((pl.col("measure") == GOAL) & pl.col("value").is_not_null())
+
+
+def _kind(cell: Cell) -> tuple[bool, bool]:
+    return cell["origin"] == "here", cell["rater"] == PEOPLE
+
+
+def _told(cells: pl.DataFrame) -> str:
+    """The figure in words."""
+    words = dict(zip(BARS, ("judge", "people", "published judge", "published people"), strict=True))
+    told = [f"{cell['player']}, {words[_kind(cell)]} {fixed(cell['value'])}" for cell in _rows(cells).to_dicts()]
+    return f"GOAL: {'; '.join(told)}"
+
+
+def _draw(cells: pl.DataFrame, colours: Colours, use: Callable[["Figure"], None]) -> None:
+    rows = _rows(cells).to_dicts()
+    players = list(dict.fromkeys(cell["player"] for cell in rows))
+    kinds = [kind for kind in BARS if kind in {_kind(cell) for cell in rows}]
+    with canvas(max(380, 34 + 26 * len(players) * max(2, len(kinds))), 240, colours) as (figure, axes):
+        if not rows:
+            axes.text(0.5, 0.5, "nothing was rated", ha="center", va="center", transform=axes.transAxes)
+        for place, player in enumerate(players):
+            mine = {_kind(cell): cell for cell in rows if cell["player"] == player}
+            for turn, kind in enumerate(kinds):
+                if kind in mine:
+                    x = place + (turn - (len(kinds) - 1) / 2) * 0.8 / len(kinds)
+                    _bar(axes, x, 0.72 / len(kinds), mine[kind], colours)
+        _axes(axes, players, cells, colours)
+        use(figure)
+
+
+def _bar(axes: "Axes", x: float, width: float, cell: Cell, colours: Colours) -> None:
+    """Full for the judge, pale for people; published bars are hollow and have no interval."""
+    here, people = _kind(cell)
+    colour, alpha = colours.players[cell["player"]], 0.42 if people else 1.0
+    if here:
+        axes.bar(x, cell["value"], width, color=colour, linewidth=0, alpha=alpha)
+    else:
+        axes.bar(x, cell["value"], width, facecolor="none", edgecolor=colour, linewidth=1.2, alpha=alpha)
+    top = cell["value"]
+    if cell["low"] is not None:
+        top = max(top, cell["high"])
+        for tint, line in ((colours.roles["paper"], 3.0), (colours.roles["ink"], 1.1)):
+            axes.plot([x, x], [cell["low"], cell["high"]], color=tint, linewidth=line, solid_capstyle="butt")
+    axes.annotate(fixed(cell["value"], 1), (x, top), xytext=(0, 3), textcoords="offset points", ha="center",
+                  va="bottom", fontsize=SIZE - 1.5)  # fmt: skip
+
+
+def _axes(axes: "Axes", players: list[str], cells: pl.DataFrame, colours: Colours) -> None:
+    """Players below, each with the judge's gap to people where it is known."""
+    gaps = {row["player"]: row["value"] for row in cells.filter(measure="gap", origin="here").to_dicts()}
+    axes.set_xticks(range(len(players)),
+                    [f"{name}\ngap {signed(gaps[name])}" if name in gaps else name for name in players])  # fmt: skip
+    for label, player in zip(axes.get_xticklabels(), players, strict=True):
+        label.set_color(colours.players[player])
+        label.set_fontweight("bold")
+    axes.set_ylim(0, 10.4)
+    axes.set_xlim(-0.55, max(1, len(players)) - 0.45)
+    axes.set_yticks(range(0, 11, 2))
+    axes.grid(axis="y", color=colours.roles["rule"], linewidth=0.6)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylabel("GOAL, 0 to 10")

@@ -1,0 +1,54 @@
+"""People's ratings: the one place through which they come into the tables, as a parquet file.
+
+One row a rater and seat: `task`, `cast` (two ids joined by `+`), `seat`, `player`, `partner`, `rater` and the seven
+dimensions, as the ratings of a judge have them; `replicate` where episodes are played more than once. The raters of a
+seat are averaged, as the paper does (appendix C).
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from parley.errors import ParleyError
+from parley.records.frames import read_parquet
+from parley.records.rating import DIMENSIONS, KEYS
+from parley.tables.cells import PEOPLE
+
+_SEAT = ["task", "cast", "seat", "replicate", "player", "partner"]
+#: What a file must have; the rest of it is not read.
+COLUMNS: tuple[str, ...] = (*(name for name in _SEAT if name != "replicate"), "rater", *KEYS)
+
+
+def read_people(path: str | Path) -> pl.DataFrame:
+    """One row a seat that people rated: the means of their marks, with the columns that scores are made from.
+
+    Raises `ParleyError` for a file that is missing or no such table, a mark that is missing or out of its range, and a
+    seat that one person rated twice.
+    """
+    table = read_parquet(path)
+    if absent := [name for name in COLUMNS if name not in table.columns]:
+        raise ParleyError(f"{path}: people's ratings have no column {absent[0]!r}; add it (docs/tables.md)")
+    if "replicate" not in table.columns:
+        table = table.with_columns(replicate=pl.lit(0))
+    for dimension in DIMENSIONS:
+        if not table.schema[dimension.key].is_numeric():
+            raise ParleyError(f"{path}: the column {dimension.key!r} does not hold numbers; write marks as numbers")
+        wrong = table.filter(~pl.col(dimension.key).is_between(dimension.low, dimension.high).fill_null(value=False))
+        if wrong.height:
+            who = wrong.row(0, named=True)
+            raise ParleyError(
+                f"{path}: {who['rater']} gave {who[dimension.key]} for {dimension.key} in seat {who['seat']} of task "
+                f"{who['task']!r}; give {dimension.low} to {dimension.high}, or leave the row out"
+            )
+    if (twice := table.filter(pl.struct(*_SEAT, "rater").is_duplicated())).height:
+        who = twice.sort(*_SEAT, "rater").row(0, named=True)
+        raise ParleyError(
+            f"{path}: {who['rater']} rated seat {who['seat']} of task {who['task']!r} twice; keep one row"
+        )
+    seats = table.group_by(_SEAT).agg(
+        *(pl.col(key).cast(pl.Float64).mean() for key in KEYS), raters=pl.col("rater").n_unique()
+    )
+    typed = seats.with_columns(pl.col("seat").cast(pl.Int8), pl.col("replicate").cast(pl.Int32))
+    return typed.with_columns(
+        overall=pl.mean_horizontal(KEYS), judge=pl.lit(PEOPLE), failure=pl.lit(None, dtype=pl.String)
+    ).sort(_SEAT)
