@@ -110,6 +110,14 @@ def check_adapter(folder: Path) -> None:
         )
 
 
+def check_base(base: Path) -> None:
+    """Raise `ParleyError` if a folder is no checkpoint to merge into."""
+    if not (base / "config.json").is_file():
+        raise ParleyError(
+            f"{base}: no checkpoint (config.json is missing); set PARLEY_PULL_BASE to that of the base model"
+        )
+
+
 def check_dataset(folder: Path) -> str | None:
     """Make a folder with `train.parquet` one that training takes; what was done, or None if it is none of ours.
 
