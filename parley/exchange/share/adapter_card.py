@@ -41,7 +41,7 @@ def adapter_card(experiment: Experiment, policy: str, made: Made, licence: str, 
         tags=["lora", "sft", "parley", "social-interaction"],
         model_name=name,
         eval_results=_results(experiment, whole) or None,
-    ).to_dict()
+    ).to_dict()  # type: ignore[no-untyped-call]
     what = (
         f"A LoRA adapter for `{base}` that plays a character in a social situation and answers with one action as JSON. "
         f"It was trained on selected role-play episodes; the loss is on the answers only."
@@ -105,7 +105,7 @@ def _score_tables(experiment: Experiment, scores: pl.DataFrame, differences: pl.
 
 
 def _tasks(rows: pl.DataFrame) -> str:
-    return f"{rows['clusters'].max()} tasks"
+    return f"{max(rows['clusters'].to_list())} tasks"
 
 
 def _compared(rows: pl.DataFrame) -> list[str]:

@@ -24,7 +24,7 @@ def dataset_card(experiment: Experiment, policy: str, counts: Mapping[str, Any],
         size_categories=[_size(counts["rows"])],
         tags=["parley", "social-interaction", "role-play"],
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
-    ).to_dict()
+    ).to_dict()  # type: ignore[no-untyped-call]
     task_set = experiment.task_sets[source.tasks]
     written = (
         f"written by {facts.speaker(experiment, task_set.writer)}" if task_set.writer else "brought in from a file"
