@@ -54,7 +54,7 @@ def main() -> None:
     wanted = Wanted(options.count, options.seed, options.without, options.without_column, options.tasks)
     with Journal(options.log) as journal:
         names = columns(options.column)
-        origins = {source.kind: origin(options, source, names[source.kind]) for source in SOURCES}
+        origins: dict[str, Origin] = {source.kind: origin(options, source, names[source.kind]) for source in SOURCES}
         for line in bring_in(origins, wanted, options.out):
             journal.line(line, aloud=True)
 

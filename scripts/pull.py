@@ -39,6 +39,7 @@ def bring_in(options: argparse.Namespace, journal: Journal) -> None:
 
 def merged(options: argparse.Namespace, wanted: pull.Wanted, part: Path) -> dict[str, object]:
     """The base model with the adapter merged in, in the folder `part`."""
+    pull.check_base(options.base)  # before anything is fetched
     adapter = scratch(options.out)
     try:
         provenance = pull.pull(wanted, adapter, options.files)

@@ -29,10 +29,10 @@ def repository(options: Namespace, experiment: Experiment) -> str:
     return f"{options.namespace}/{experiment.experiment}-{options.policy}{ending}"
 
 
-def fill(options: Namespace, experiment: Experiment, folder: Path, licence: str) -> None:
+def fill(options: Namespace, experiment: Experiment, folder: Path, licence: str, name: str) -> None:
     """Put what is pushed into an empty folder."""
     if options.what == "dataset":
-        stage_dataset(experiment, options.policy, options.dataset.parent, folder, licence)
+        stage_dataset(experiment, options.policy, options.dataset.parent, folder, licence, name)
         return
     made = Made(
         read_json(options.adapter / "manifest.json"),
@@ -40,7 +40,7 @@ def fill(options: Namespace, experiment: Experiment, folder: Path, licence: str)
         pl.concat([pl.DataFrame(schema=SCHEMA), *map(read_parquet, options.scores)]),
         pl.concat([pl.DataFrame(schema=DIFFERENCES), *map(read_parquet, options.differences)]),
     )
-    stage_adapter(experiment, options.policy, options.adapter, made, folder, licence, options.base)
+    stage_adapter(experiment, options.policy, options.adapter, made, folder, licence, name, options.base)
 
 
 def main() -> None:
@@ -65,11 +65,11 @@ def main() -> None:
             journal.line(f"licence {licence}, though what it was made from says {', '.join(known)}", aloud=True)
         if options.stage is not None:
             options.stage.mkdir(parents=True, exist_ok=True)
-            fill(options, experiment, options.stage, licence)
+            fill(options, experiment, options.stage, licence, repository(options, experiment))
             return
         name, secret = repository(options, experiment), push.token()
         with tempfile.TemporaryDirectory() as folder:
-            fill(options, experiment, Path(folder), licence)
+            fill(options, experiment, Path(folder), licence, name)
             private = os.environ.get(PUBLIC) != "1"
             kind: push.Kind = "dataset" if options.what == "dataset" else "model"
             message = f"{options.what} of {options.policy} ({experiment.experiment}), by Parley"

@@ -27,6 +27,8 @@ KEPT_OUT = {
     "report": HEAVY | {"aiohttp"},
     "base_policy": HEAVY,
     "headline": HEAVY | {"aiohttp"},
+    "push": HEAVY | {"aiohttp", "jinja2", "huggingface_hub"},
+    "pull": HEAVY | {"aiohttp", "jinja2", "huggingface_hub"},
     "keywords": HEAVY | TABLES | {"aiohttp", "jinja2", "huggingface_hub"},
     "sotopia": HEAVY | TABLES | {"aiohttp", "jinja2", "huggingface_hub"},
 }

@@ -35,7 +35,9 @@ def facts_of(folder: Path, scored: bool = True) -> Made:
 
 
 def model_card(folder: Path, one: Experiment | None = None, scored: bool = True) -> str:
-    return adapter_card(one or experiment(REAL), "bc", facts_of(folder, scored), "cc-by-sa-4.0", "org/agent-7b")
+    return adapter_card(
+        one or experiment(REAL), "bc", facts_of(folder, scored), "cc-by-sa-4.0", "org/agent-7b", "me/mini-bc"
+    )
 
 
 def counts(folder: Path) -> dict[str, Any]:
@@ -69,6 +71,8 @@ def test_the_page_says_how_it_was_made_and_against_whom_it_was_measured(tmp_path
     text = model_card(tmp_path)
     for said in (
         "# mini-bc",
+        'PeftModel.from_pretrained(base_model, "me/mini-bc")',
+        "How it acts where harm is near was looked at on the tasks `risky` alone.",
         "**all**: against partner-1 (openai, temperature 1), judged by judge-1 (openai, temperature 0)",
         "| GOAL (0 to 10) | 7.25 | 7.00 to 7.50 | 180 | 2 |",
         "| SEC (-10 to 0) | 7.25 |",
@@ -94,6 +98,7 @@ def test_an_adapter_without_scores_has_a_card_without_them(tmp_path: Path) -> No
     text = model_card(tmp_path, scored=False)
     assert "## Scores" not in text and "model-index" not in text
     assert ModelCard(text).data.base_model == "org/agent-7b"
+    assert "was not looked at" in model_card(tmp_path / "unsafe", experiment({"safety": None, "task_sets.risky": None}))
 
 
 def test_what_is_simulated_is_called_so_first(tmp_path: Path) -> None:
@@ -108,7 +113,7 @@ def test_a_score_that_nobody_has_is_no_number(tmp_path: Path) -> None:
         mean=pl.when(pl.col("dimension") == "goal").then(None).otherwise("mean"), low=pl.lit(None, pl.Float64)
     )
     made = Made(known.manifest, known.dataset, none, known.differences)
-    text = adapter_card(experiment(REAL), "bc", made, "mit", "org/agent-7b")
+    text = adapter_card(experiment(REAL), "bc", made, "mit", "org/agent-7b", "me/mini-bc")
     assert "| GOAL (0 to 10) | – | – | 180 | 2 |" in text
     results = {one.metric_type: one for one in ModelCard(text).data.eval_results}
     assert "goal" not in results and "low" not in results["overall"].metric_args
@@ -116,7 +121,7 @@ def test_a_score_that_nobody_has_is_no_number(tmp_path: Path) -> None:
 
 def test_the_same_facts_give_the_same_bytes(tmp_path: Path) -> None:
     assert model_card(tmp_path / "one") == model_card(tmp_path / "two")
-    texts = [dataset_card(experiment(), "bc", counts(tmp_path / name), "mit") for name in ("three", "four")]
+    texts = [dataset_card(experiment(), "bc", counts(tmp_path / name), "mit", "me/d") for name in ("three", "four")]
     assert texts[0] == texts[1]
 
 
@@ -124,7 +129,7 @@ def test_the_same_facts_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_hubs_own_tool_reads_the_header_of_a_datasets_card(tmp_path: Path) -> None:
-    data = DatasetCard(dataset_card(experiment(REAL), "bc", counts(tmp_path / "d"), "cc-by-sa-4.0")).data
+    data = DatasetCard(dataset_card(experiment(REAL), "bc", counts(tmp_path / "d"), "cc-by-sa-4.0", "me/d")).data
     assert (data.pretty_name, data.license, data.language) == ("mini-bc-data", "cc-by-sa-4.0", "en")
     assert (data.task_categories, data.size_categories) == (["text-generation"], ["n<1K"])
     assert data.to_dict()["configs"] == [
@@ -136,14 +141,15 @@ def test_the_hubs_own_tool_reads_the_header_of_a_datasets_card(tmp_path: Path) -
     ("rows", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (99_999, "10K<n<100K"), (5_000_000, "1M<n<10M")]
 )
 def test_a_number_of_rows_has_the_hubs_name(rows: int, size: str, tmp_path: Path) -> None:
-    text = dataset_card(experiment(), "bc", {**counts(tmp_path / "d"), "rows": rows}, "mit")
+    text = dataset_card(experiment(), "bc", {**counts(tmp_path / "d"), "rows": rows}, "mit", "me/d")
     assert DatasetCard(text).data.size_categories == [size]
 
 
 def test_the_page_says_where_the_samples_come_from(tmp_path: Path) -> None:
-    text = dataset_card(experiment(REAL), "bc", counts(tmp_path / "d"), "cc-by-sa-4.0")
+    text = dataset_card(experiment(REAL), "bc", counts(tmp_path / "d"), "cc-by-sa-4.0", "me/d")
     for said in (
         "`prompt` is what the agent was sent",
+        'load_dataset("me/d", split="train")',
         "| players | expert-1 (openai, temperature 1) |",
         "| tasks | `round1`, written by writer-1 (openai, temperature 1); 1 casts each",
         "| judge | judge-1 (openai, temperature 0) |",
@@ -157,6 +163,7 @@ def test_the_page_says_where_the_samples_come_from(tmp_path: Path) -> None:
         "sr",
         counts(tmp_path / "e"),
         "mit",
+        "me/d",
     )
 
 

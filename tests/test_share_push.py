@@ -109,7 +109,7 @@ def test_another_licence_than_that_of_the_sources_is_told(tmp_path: Path, hub: W
 
 def test_what_would_be_pushed_can_be_looked_at_without_a_hub(tmp_path: Path) -> None:
     options = sharing.made(tmp_path)
-    sharing.script(tmp_path, "push", "adapter", *options, "--stage", "look", HF_HUB_OFFLINE="1")
+    sharing.script(tmp_path, "push", "adapter", *options, "--stage", "look", HF_HUB_OFFLINE="1", PARLEY_HUB="me")
     assert ModelCard.load(tmp_path / "look/README.md").data.library_name == "peft"
 
 

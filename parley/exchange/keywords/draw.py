@@ -29,7 +29,7 @@ def draw(texts: Mapping[str, Iterable[str]], count: int, avoided: Avoided, seed:
     that has it. The order is a seeded shuffle by content: neither the order of the files nor a larger count changes what
     is drawn first. If a source has too few, all give as few, so that the thirds stay equal.
     """
-    funnel = {source.kind: Counter[str]() for source in SOURCES}
+    funnel: dict[str, Counter[str]] = {source.kind: Counter() for source in SOURCES}
     taken: set[str] = set()
     drawn: dict[str, list[Keyword]] = {}
     for source in SOURCES:

@@ -26,8 +26,8 @@ class Made:
     differences: pl.DataFrame
 
 
-def adapter_card(experiment: Experiment, policy: str, made: Made, licence: str, base: str) -> str:
-    """The card as text; the same facts give the same bytes."""
+def adapter_card(experiment: Experiment, policy: str, made: Made, licence: str, base: str, repository: str) -> str:
+    """The card as text; the same facts give the same bytes. `base` and `repository` are ids of the hub."""
     from huggingface_hub import ModelCardData
 
     name = f"{experiment.experiment}-{policy}"
@@ -41,12 +41,12 @@ def adapter_card(experiment: Experiment, policy: str, made: Made, licence: str, 
         tags=["lora", "sft", "parley", "social-interaction"],
         model_name=name,
         eval_results=_results(experiment, whole) or None,
-    ).to_dict()
+    ).to_dict()  # type: ignore[no-untyped-call]
     what = (
         f"A LoRA adapter for `{base}` that plays a character in a social situation and answers with one action as JSON. "
         f"It was trained on selected role-play episodes; the loss is on the answers only."
     )
-    use = f'```python\nfrom peft import PeftModel\n\nmodel = PeftModel.from_pretrained(base_model, "{name}")\n```'
+    use = f'```python\nfrom peft import PeftModel\n\nmodel = PeftModel.from_pretrained(base_model, "{repository}")\n```'
     parts = [
         *([facts.SIMULATED] if facts.simulated(experiment) else []),
         *(what, use),
@@ -105,7 +105,7 @@ def _score_tables(experiment: Experiment, scores: pl.DataFrame, differences: pl.
 
 
 def _tasks(rows: pl.DataFrame) -> str:
-    return f"{rows['clusters'].max()} tasks"
+    return f"{max(rows['clusters'].to_list())} tasks"
 
 
 def _compared(rows: pl.DataFrame) -> list[str]:
@@ -131,8 +131,11 @@ def _limits(experiment: Experiment, policy: str, scores: pl.DataFrame, licence: 
     said = [
         "Scores are one judge model's. In the paper (arXiv 2403.08715, Figure 4) a judge's lead over human raters grew "
         "with training, from 0.36 to 1.42 points of goal completion, so a gain here may be smaller to people.",
-        "It learned to reach goals in talk by itself. What it does for safety was measured in one situation at most; it "
-        "is no assistant, and nothing was done to keep it from persuading or deceiving.",
+        "It learned to reach its own goal in talk. It is no assistant, and nothing was done to keep it from persuading or "
+        "deceiving.",
+        f"How it acts where harm is near was looked at on the tasks `{experiment.safety.tasks}` alone."
+        if experiment.safety
+        else "How it acts where harm is near was not looked at.",
         f"English only, two speakers, at most {experiment.play.max_turns} turns.",
     ]
     source = experiment.policies[policy].learns_from

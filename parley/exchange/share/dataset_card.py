@@ -9,8 +9,10 @@ from parley.learning.card import card
 from parley.learning.dataset import COLUMNS, TABLE
 
 
-def dataset_card(experiment: Experiment, policy: str, counts: Mapping[str, Any], licence: str) -> str:
-    """The card as text. `counts` are those of the dataset's manifest and funnel. The same facts give the same bytes."""
+def dataset_card(experiment: Experiment, policy: str, counts: Mapping[str, Any], licence: str, repository: str) -> str:
+    """The card as text. `repository` is its id on the hub, `counts` are those of the dataset's manifest and funnel. The same
+    facts give the same bytes.
+    """
     from huggingface_hub import DatasetCardData
 
     source = experiment.policies[policy].learns_from
@@ -24,7 +26,7 @@ def dataset_card(experiment: Experiment, policy: str, counts: Mapping[str, Any],
         size_categories=[_size(counts["rows"])],
         tags=["parley", "social-interaction", "role-play"],
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
-    ).to_dict()
+    ).to_dict()  # type: ignore[no-untyped-call]
     task_set = experiment.task_sets[source.tasks]
     written = (
         f"written by {facts.speaker(experiment, task_set.writer)}" if task_set.writer else "brought in from a file"
@@ -32,7 +34,7 @@ def dataset_card(experiment: Experiment, policy: str, counts: Mapping[str, Any],
     parts = [
         *([facts.SIMULATED] if facts.simulated(experiment) else []),
         COLUMNS,
-        f'```python\nfrom datasets import load_dataset\n\nload_dataset("{name}", split="train")\n```',
+        f'```python\nfrom datasets import load_dataset\n\nload_dataset("{repository}", split="train")\n```',
         "## Limitations\n\n" + "\n".join(f"- {line}" for line in _limits(experiment, counts, licence)),
         "## How it was made",
     ]

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +51,14 @@ def pull(wanted: Wanted, folder: Path, files: list[str] | None = None) -> dict[s
     Raises `ParleyError` if the hub cannot be asked or has it not.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import filter_repo_objects
 
     patterns = files or FILES[wanted.kind]
     with _told(wanted):
         found = snapshot_download(wanted.name, repo_type=wanted.kind, revision=wanted.revision, allow_patterns=patterns)
     cached = Path(found)
     there = sorted(path.relative_to(cached).as_posix() for path in cached.rglob("*") if path.is_file())
-    for name in filter_repo_objects(there, allow_patterns=patterns):  # others may be there from another pull
+    # Others may be there from another pull.
+    for name in (name for name in there if any(fnmatchcase(name, pattern) for pattern in patterns)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(cached / name, folder / name)
     return {
@@ -107,6 +108,14 @@ def check_adapter(folder: Path) -> None:
     if not any((folder / f"adapter_model{ending}").is_file() for ending in (".safetensors", ".bin")):
         raise ParleyError(
             f"{folder.name}: an adapter without weights (adapter_model.safetensors); pull another revision"
+        )
+
+
+def check_base(base: Path) -> None:
+    """Raise `ParleyError` if a folder is no checkpoint to merge into."""
+    if not (base / "config.json").is_file():
+        raise ParleyError(
+            f"{base}: no checkpoint (config.json is missing); set PARLEY_PULL_BASE to that of the base model"
         )
 
 

@@ -18,16 +18,23 @@ from parley.records.jsonl import read_json
 CARD, MANIFEST, CONFIG = "README.md", "manifest.json", "adapter_config.json"
 
 
-def stage_dataset(experiment: Experiment, policy: str, dataset: Path, out: Path, licence: str) -> None:
+def stage_dataset(experiment: Experiment, policy: str, dataset: Path, out: Path, licence: str, repository: str) -> None:
     """Fill the folder `out` with the dataset of a policy and its card for the hub."""
     for name in (TABLE, FUNNEL, MANIFEST):
         _copy(dataset / name, out / name)
     counts: dict[str, Any] = {**read_json(dataset / MANIFEST), **read_json(dataset / FUNNEL)}
-    (out / CARD).write_text(dataset_card(experiment, policy, counts, licence), encoding="utf-8")
+    (out / CARD).write_text(dataset_card(experiment, policy, counts, licence, repository), encoding="utf-8")
 
 
 def stage_adapter(
-    experiment: Experiment, policy: str, adapter: Path, made: Made, out: Path, licence: str, base: str | None = None
+    experiment: Experiment,
+    policy: str,
+    adapter: Path,
+    made: Made,
+    out: Path,
+    licence: str,
+    repository: str,
+    base: str | None = None,
 ) -> None:
     """Fill the folder `out` with the adapter of a policy and its card for the hub.
 
@@ -40,7 +47,7 @@ def stage_adapter(
             _copy(path, out / path.name)
     config = read_json(adapter / CONFIG) | {"base_model_name_or_path": base}
     (out / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    (out / CARD).write_text(adapter_card(experiment, policy, made, licence, base), encoding="utf-8")
+    (out / CARD).write_text(adapter_card(experiment, policy, made, licence, base, repository), encoding="utf-8")
     manifest: Mapping[str, Any] = {key: value for key, value in made.manifest.items() if key != "files"}
     write_manifest(out, {**manifest, "files": file_digests(out)})
 
