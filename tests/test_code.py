@@ -154,11 +154,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
 
 def test_an_edit_makes_stale_the_scripts_that_use_the_module(copy: Checkout) -> None:
     # No result of theirs is ever stale.
-<<<<<<< HEAD
     for name in ("estimate", "sotopia", "keywords", "pull", "push", "import_episodes", "export_episodes"):
-=======
-    for name in ("estimate", "sotopia", "keywords", "pull", "import_episodes", "export_episodes"):
->>>>>>> hub
         (copy.root / f"scripts/{name}.py").unlink()
     before = copy.hashes()
     for path, stale in {

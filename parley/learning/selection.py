@@ -55,8 +55,8 @@ def select(ratings: pl.DataFrame, rule: Selection, players: Collection[str] | No
 
     `ratings` has the columns of `parley.records.rating.SCHEMA`, in which a failed episode has failed ratings; `players`
     names whose seats are learned from, by default everyone's (expert with expert, self-play). Candidates of a task and seat
-    are ranked by reward, ties by overall (the higher first), then by cast, replicate and episode id (ascending). Failed ratings take
-    part in no rank and no mean. Rows come back by task, seat and rank, unranked ones last.
+    are ranked by reward, ties by overall (the higher first), then by cast, replicate and episode id (ascending). Failed
+    ratings take part in no rank and no mean. Rows come back by task, seat and rank, unranked ones last.
 
     With `rule.tasks` below 1 only that share of the tasks is learned from, at least one. Which ones depends on their
     names alone, and those of a smaller share are among those of a greater one, so that a curve over shares only adds.
