@@ -31,6 +31,8 @@ TARGETS = (
     "results/small/datasets/bc/manifest.json",
     "results/small/policies/bc",
     "results/small/scores/base/all.parquet",
+    "results/small/tables/table_5.csv",
+    "figure_4",
     "policies",
     "scores",
 )
@@ -224,6 +226,7 @@ SETTINGS: list[tuple[str, list[Any]]] = [
     ("evaluations.all.casts", [1, None]),
     ("knowledge.shots", [2, 5]),
     ("references", [[], ["expert"]]),
+    ("published", [None, "sotopia_pi"]),
 ]
 
 

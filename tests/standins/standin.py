@@ -170,7 +170,7 @@ class StandIn:
         out, table = Path(self.one("out")), self.one("table")
         made_of = content(*self.layout().table_inputs(table))
         studies = {} if table in ("table_3", "table_4") else self.experiment["evaluations"]
-        who = [list(self.experiment["policies"]), self.experiment["references"], studies]
+        who = [list(self.experiment["policies"]), self.experiment["references"], studies, self.experiment["published"]]
         for form in ("csv", "md", "tex"):
             write(out.with_suffix(f".{form}"), {"table": digest(table, made_of, who, self.salt)})
 

@@ -184,7 +184,7 @@ class World:
         """A digest of a job's settings, code and declared inputs, as its rule lists them."""
         experiment = self.experiment
         layout, world, prompts = Layout(experiment), experiment.world, experiment.prompts
-        one = {name: values[0] for name, values in options.items()}
+        one = {name: values[0] for name, values in options.items() if values}
         named = [path for name in ("tasks", "episodes", "ratings", "baseline-ratings", "selection", "dataset")
                  for path in options.get(name, [])]  # fmt: skip
         players = one.get("players", "").split("+") if "players" in one else []
