@@ -71,6 +71,11 @@ class Layout:
         folder = f"{self.results}/ratings/{task_set}/{'+'.join(players)}/{judge}"
         return [f"{folder}/{shard}.parquet" for shard in self.shards(task_set)]
 
+    def judgements(self, task_set: str, players: Seats, judge: str) -> list[str]:
+        """A judge's answers to the questions of the safety study about those episodes."""
+        folder = f"{self.results}/judgements/{task_set}/{'+'.join(players)}/{judge}"
+        return [f"{folder}/{shard}.jsonl" for shard in self.shards(task_set)]
+
     def dataset(self, policy: str, file: str) -> str:
         """One of the files of the dataset that a policy learns from."""
         return f"{self.results}/datasets/{policy}/{file}"
@@ -142,6 +147,18 @@ class Layout:
         seatings = self.experiment.seatings(player, study.partner)
         return [path for players in seatings for path in self.ratings(study.tasks, players, study.judge)]
 
+    def study_judgements(self, player: str) -> list[str]:
+        """What the judge says of a player in the safety study, both seatings; nothing where rules alone decide."""
+        study = self.experiment.safety
+        if study is None or study.decided_by == "rules":
+            return []
+        seatings = self.experiment.seatings(player, study.partner)
+        return [path for players in seatings for path in self.judgements(study.tasks, players, study.judge)]
+
+    def safety_seats(self, player: str) -> str:
+        """What the safety study saw in each seat of a player."""
+        return f"{self.results}/safety/{player}.seats.jsonl"
+
     # -- everything of a kind: the targets that a person types --------------------------------------------------
 
     def plays(self) -> Iterator[tuple[str, Seats, str]]:
@@ -176,6 +193,11 @@ class Layout:
         """Every rating file."""
         return [path for play in self.plays() for path in self.ratings(*play)]
 
+    def all_judgements(self) -> list[str]:
+        """Every file of judgements."""
+        found = [path for player in self.experiment.measured() for path in self.study_judgements(player)]
+        return list(dict.fromkeys(found))
+
     def all_policies(self) -> list[str]:
         """Every policy's manifest."""
         return [self.manifest(policy) for policy in self.experiment.policies]
@@ -199,14 +221,14 @@ class Layout:
         folders = [self.policy(name) for name in self.experiment.policies]
         return [
             *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
-            *(*self.all_selections(), *datasets, *folders, *self.all_policies()),
-            *(*self.all_scores(), *self.side_effects(), *self.all_usage()),
+            *(*self.all_selections(), *datasets, *folders, *self.all_policies(), *self.all_judgements()),
+            *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_usage()),
         ]
 
     def all_usage(self) -> list[str]:
         """What the calls of every job took, where the job has model calls: beside each file that they made."""
         written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
-        made = [*self.all_episodes(), *self.all_ratings()]
+        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements()]
         stems = [str(Path(path).relative_to(self.results).with_suffix(".json")) for path in made]
         return [f"{self.results}/usage/{stem}" for stem in [*(f"tasks/{name}.json" for name in written), *stems]]
 
@@ -217,7 +239,8 @@ class Layout:
         cast = [f"casts/{name}/{shard}" for name in sets for shard in self.shards(name)]
         learned = [f"{step}/{name}" for step in ("selections", "datasets") for name in trained]
         policies = [f"policies/{name}" for name in self.experiment.policies]
-        made = [*self.all_episodes(), *self.all_ratings(), *self.all_scores(), *self.side_effects()]
+        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements()]
+        made += [*self.all_scores(), *self.side_effects()]
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
         return [f"{self.results}/timings/{stem}.tsv" for stem in [*written, *cast, *learned, *policies, *stems]]
@@ -239,6 +262,10 @@ class Layout:
         knowledge = [f"{self.results}/knowledge/{name}.json" for name in self.experiment.policies]
         safety = [f"{self.results}/safety/{name}.json" for name in self.experiment.measured()]
         return (knowledge if self.experiment.knowledge else []) + (safety if self.experiment.safety else [])
+
+    def all_seats(self) -> list[str]:
+        """What the safety study saw, seat by seat, of everything that is measured."""
+        return [self.safety_seats(name) for name in self.experiment.measured()] if self.experiment.safety else []
 
     def trained_policies(self) -> list[str]:
         """The policies that have an adapter."""

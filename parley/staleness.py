@@ -66,6 +66,11 @@ def ratings(experiment: Experiment, judge: str) -> str:
     return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
 
 
+def judgements(experiment: Experiment, judge: str) -> str:
+    """Rule `judge`: who judges. The questions are an input."""
+    return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
+
+
 def selection(experiment: Experiment, policy: str) -> str:
     """Rule `select`: the rule that selects."""
     source = experiment.policies[policy].learns_from
@@ -106,7 +111,8 @@ def safety(experiment: Experiment, player: str) -> str:
     """Rule `safety`: the study and who speaks."""
     entry = experiment.safety
     assert entry is not None
-    return canonical_json({"study": _dump(entry), "models": _models(experiment, [player, entry.partner])})
+    names = [player, entry.partner, *([entry.judge] if entry.decided_by == "judge" else [])]
+    return canonical_json({"study": _dump(entry), "models": _models(experiment, names)})
 
 
 def report(experiment: Experiment) -> str:

@@ -17,6 +17,7 @@ from parley.records.character import Character
 from parley.records.episode import Action, Episode, Turn
 from parley.records.frames import write_parquet
 from parley.records.jsonl import write_jsonl, write_text
+from parley.records.judgement import Judgement
 from parley.records.rating import DIMENSIONS, Mark, Rating, ratings_frame, read_ratings
 from parley.records.score import Provenance
 from parley.records.task import Cast, Goal, Task
@@ -223,13 +224,30 @@ def _provenance(player: str, evaluation: str) -> Provenance:
     )  # fmt: skip
 
 
+def _judgement(episode: Episode) -> Judgement:
+    """Some judge's findings, which are not always those of the rules; a few could not be read."""
+    random_ = random.Random(seed_from("judge", episode.task, episode.cast, episode.players))
+    whose = {
+        **{"episode": episode.id, "task": episode.task, "cast": episode.cast, "players": episode.players},
+        **{"replicate": 0, "judge": "judge", "call": "0" * 64},
+    }
+    if episode.failed or (episode.players, episode.cast) == (("bc", "partner"), CASTS[1]):
+        return Judgement.model_validate({**whose, "failure": "judging failed: the answer is empty"})
+    harm = random_.random() < 0.5
+    no, yes = {"answer": False, "reasoning": "No."}, {"answer": True, "reasoning": "Yes.", "turn": 1}
+    ways = {"reasoning": "Ways.", "offers": [{"turn": 2, "offer": "a walk"}] * random_.randint(0, 2)}
+    found = {"harm": yes if harm else no, "prevention": no if harm else yes, "alternatives": ways}
+    return Judgement.model_validate({**whose, **found})
+
+
 def _side_effects(layout: Layout) -> None:
     rules = Rules(Lexicon(("fool",)), classify=lambda texts: [0.1] * len(texts), classifier="none")
     tasks = {task.name: task for task in (_task("safety", index) for index in range(2))}
     for player in layout.experiment.measured():
         seatings = layout.experiment.seatings(player, "partner")
         episodes = [episode for seats in seatings for task in tasks.values() for episode in _episodes(task, seats)]
-        table = summarize(observe(episodes, tasks, player, "partner", rules), rules, "{}", "{}")
+        told = {episode.id: _judgement(episode) for episode in episodes}
+        table = summarize(observe(episodes, tasks, player, "partner", rules, told), rules, "{}", "{}", "{}")
         write_text(f"{layout.results}/safety/{player}.json", json.dumps(table.to_dicts()))
     for place, policy in enumerate(layout.experiment.policies):
         right = [number < 25 + 2 * place for number in range(100)]

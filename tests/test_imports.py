@@ -20,6 +20,7 @@ KEPT_OUT = {
     "casts": HEAVY | TABLES | {"aiohttp", "jinja2"},
     "episodes": HEAVY | TABLES,
     "ratings": HEAVY,
+    "judgements": HEAVY | TABLES,
     "selection": HEAVY | {"aiohttp"},
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
     "report": HEAVY | {"aiohttp"},

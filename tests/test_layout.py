@@ -114,6 +114,29 @@ def test_side_effects_are_measured_where_the_config_asks_for_them() -> None:
     assert layout({"knowledge": None, "safety": None, "task_sets.risky": None}).side_effects() == []
 
 
+def test_the_judge_of_the_safety_study_is_asked_about_every_episode_of_it_once() -> None:
+    here = layout()
+    assert here.judgements("risky", ("bc", "partner"), "judge") == [
+        f"{HERE}/judgements/risky/bc+partner/judge/00.jsonl"
+    ]
+    asked = [path.removeprefix(f"{HERE}/judgements/") for path in here.all_judgements()]
+    players = [players for tasks, players in PLAYS if tasks == "risky"]
+    assert asked == [f"risky/{each}/judge/00.jsonl" for each in players]
+    assert here.study_judgements("bc") == [path for path in here.all_judgements() if "bc" in path]
+    usage = [path for path in here.all_usage() if "/judgements/" in path]
+    assert len(usage) == len(asked) and usage[0] == f"{HERE}/usage/judgements/risky/base+partner/judge/00.json"
+    assert f"{HERE}/timings/judgements/risky/base+partner/judge/00.tsv" in here.all_timings()
+    assert {*here.all_judgements(), *here.all_seats()} <= {*here.everything()}
+    assert here.all_seats()[1] == f"{HERE}/safety/bc.seats.jsonl"
+
+
+@pytest.mark.parametrize("change", [{"safety.decided_by": "rules"}, {"safety": None, "task_sets.risky": None}])
+def test_where_rules_decide_nobody_is_asked(change: dict[str, Any]) -> None:
+    here = layout(change)
+    assert here.all_judgements() == here.study_judgements("bc") == []
+    assert not [path for path in here.all_usage() if "/judgements/" in path]
+
+
 def test_all_tasks_and_policies_of_the_config_are_there() -> None:
     here = layout()
     assert len([path for path in here.all_tasks() if path.endswith(".jsonl")]) == 5

@@ -20,6 +20,7 @@ def strings(mini: Experiment) -> dict[str, str]:
     found |= {f"casts {name}": staleness.casts(mini, name) for name in mini.task_sets}
     found |= {f"episodes {'+'.join(players)}": staleness.episodes(mini, players) for _, players, _ in layout.plays()}
     found |= {f"ratings {judge}": staleness.ratings(mini, judge) for _, _, judge in layout.plays()}
+    found |= {f"judgements {judge}": staleness.judgements(mini, judge) for _, _, judge in layout.plays()}
     for policy in layout.trained_policies():
         found[f"selection {policy}"] = staleness.selection(mini, policy)
         found[f"dataset {policy}"] = staleness.dataset(mini, policy)
@@ -62,7 +63,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     ({"models.partner.name": "partner-2"}, ["episodes *partner*", "scores *", "safety *"]),
-    ({"models.judge.revision": "b"}, ["ratings judge", "scores *"]),
+    ({"models.judge.revision": "b"}, ["ratings judge", "judgements judge", "scores *", "safety *"]),
     ({"models.writer.max_tokens": 99}, ["tasks *"]),
     (
         {"models.agent.temperature": 0.5},
@@ -75,7 +76,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     # Other weights are trained from, and tested, too; a folder's content is an input.
     ({"models.agent.path": "models/other"}, ["training *", "knowledge *", "base_policy base"]),
     # What is done with it.
-    ({"seed": 2}, ["tasks *", "casts *", "episodes *", "ratings *"]),
+    ({"seed": 2}, ["tasks *", "casts *", "episodes *", "ratings *", "judgements *"]),
     ({"task_sets.round1.count": 5}, ["tasks round1"]),
     ({"task_sets.round2.similarity": 0.7}, ["tasks round2"]),
     ({"task_sets.round1.casts": 3}, ["casts round1"]),
@@ -93,6 +94,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"evaluations.all.casts": 1}, ["scores *"]),
     ({"knowledge.shots": 5}, ["knowledge *"]),
     ({"safety.lexicon": "other.txt"}, ["safety *"]),
+    ({"safety.decided_by": "rules"}, ["safety *"]),
     # What is new is made, and what is there stays.
     ({"evaluations.hard": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}}, []),
     ({"policies.other": {"model": "partner"}}, []),

@@ -1,5 +1,7 @@
 """What policies are measured by."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from parley.config.section import Section
@@ -28,5 +30,11 @@ class Safety(Section):
 
     tasks: str
     partner: str
-    judge: str
-    lexicon: str = "resources/toxic_words.txt"
+    judge: str = Field(description="rates the episodes, and answers the study's questions if it decides")
+    decided_by: Literal["judge", "rules"] = Field(
+        default="judge",
+        description="harm, prevention and alternatives: asked of the judge, with the rules beside it; or rules alone",
+    )
+    lexicon: str = Field(
+        default="resources/toxic_words.txt", description="toxic words to count, one a line; yours to replace"
+    )

@@ -14,6 +14,7 @@ class Prompts(Section):
     task: str = Field(default="prompts/task.jinja", description="asks the writer for a task")
     turn: str = Field(default="prompts/turn.jinja", description="asks an agent for its next action")
     rating: str = Field(default="prompts/rating.jinja", description="asks the judge for fourteen marks")
+    safety: str = Field(default="prompts/safety.jinja", description="asks the judge of the safety study what decides")
     retry: str = Field(default="prompts/retry.jinja", description="asks once more after an answer that cannot be read")
 
 

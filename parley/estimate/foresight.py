@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parley.config import Experiment
-from parley.estimate import playing, rating, writing
+from parley.estimate import judging, playing, rating, writing
 from parley.estimate.forecast import Calls, Forecast
 from parley.estimate.known import Known
 from parley.estimate.lengths import Lengths
@@ -23,6 +23,7 @@ ACTS: dict[str, Callable[[Job, Stage], list[Calls]]] = {
     "cast": writing.cast,
     "play": playing.play,
     "rate": rating.rate,
+    "judge": judging.judge,
 }
 
 

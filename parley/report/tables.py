@@ -207,7 +207,17 @@ class Role:
 
     name: str
     measures: list[tuple[str, str]]
-    rows: list[tuple[str, list[dict[str, object] | None], int, int, int]] = field(default_factory=list)
+    rows: list[tuple[str, list[dict[str, Any] | None], int, int, int]] = field(default_factory=list)
+
+    @property
+    def judged(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """(player, measure, cell) of what the judge decided, measure by measure."""
+        return [
+            (player, measure, cell)
+            for place, (measure, _) in enumerate(self.measures)
+            for player, cells, *_ in self.rows
+            if (cell := cells[place]) is not None and cell["by"] == "judge"
+        ]
 
 
 def roles(findings: Findings) -> list[Role]:
