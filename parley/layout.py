@@ -96,6 +96,14 @@ class Layout:
         """Paired differences of a player to the base policy in an evaluation."""
         return f"{self.results}/scores/{player}/{evaluation}.versus_{self.baseline}.parquet"
 
+    def knowledge(self, policy: str) -> str:
+        """What a policy answered in the knowledge test."""
+        return f"{self.results}/knowledge/{policy}.json"
+
+    def knowledge_versus(self, policy: str) -> str:
+        """Whether a policy knows as much as the base policy."""
+        return f"{self.results}/knowledge/{policy}.versus_{self.baseline}.json"
+
     # -- what depends on what ----------------------------------------------------------------------------------
 
     @property
@@ -222,7 +230,13 @@ class Layout:
         return [
             *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
             *(*self.all_selections(), *datasets, *folders, *self.all_policies(), *self.all_judgements()),
-            *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_usage()),
+            *(
+                *self.all_scores(),
+                *self.side_effects(),
+                *self.all_seats(),
+                *self.all_knowledge_versus(),
+                *self.all_usage(),
+            ),
         ]
 
     def all_usage(self) -> list[str]:
@@ -240,7 +254,7 @@ class Layout:
         learned = [f"{step}/{name}" for step in ("selections", "datasets") for name in trained]
         policies = [f"policies/{name}" for name in self.experiment.policies]
         made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements()]
-        made += [*self.all_scores(), *self.side_effects()]
+        made += [*self.all_scores(), *self.side_effects(), *self.all_knowledge_versus()]
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
         return [f"{self.results}/timings/{stem}.tsv" for stem in [*written, *cast, *learned, *policies, *stems]]
@@ -259,13 +273,31 @@ class Layout:
 
     def side_effects(self) -> list[str]:
         """The knowledge test of every policy and the safety study of everything that is measured."""
-        knowledge = [f"{self.results}/knowledge/{name}.json" for name in self.experiment.policies]
+        knowledge = [self.knowledge(name) for name in self.experiment.policies]
         safety = [f"{self.results}/safety/{name}.json" for name in self.experiment.measured()]
         return (knowledge if self.experiment.knowledge else []) + (safety if self.experiment.safety else [])
 
     def all_seats(self) -> list[str]:
         """What the safety study saw, seat by seat, of everything that is measured."""
         return [self.safety_seats(name) for name in self.experiment.measured()] if self.experiment.safety else []
+
+    def all_knowledge_versus(self) -> list[str]:
+        """Whether each policy knows as much as the base policy."""
+        others = [name for name in self.experiment.policies if name != self.baseline]
+        return [self.knowledge_versus(name) for name in others] if self.experiment.knowledge else []
+
+    def knowledge_files(self) -> list[str]:
+        """The files of the knowledge test, and the prompt that it uses if answers are in free words."""
+        test = self.experiment.knowledge
+        if test is None:
+            return []
+        prompt = [] if test.way == "likelihood" else [self.experiment.prompts.knowledge]
+        if test.source == "questions":
+            return [test.test, test.dev, *prompt]
+        folder = Path(test.path) if test.path else None
+        files = [] if folder is None else [*folder.glob("*/*.parquet"), *folder.glob("*/*.csv")]
+        wanted = [path for path in files if path.name.startswith(("test-", "dev-")) or path.suffix == ".csv"]
+        return [*sorted(map(str, wanted)), *prompt]
 
     def trained_policies(self) -> list[str]:
         """The policies that have an adapter."""

@@ -103,8 +103,19 @@ def scores(experiment: Experiment, player: str, evaluation: str) -> str:
 
 
 def knowledge(experiment: Experiment, policy: str) -> str:
-    """Rule `knowledge`: the test and the base model."""
-    return canonical_json({"test": _dump(experiment.knowledge), "model": _weights(experiment.model_of(policy))})
+    """Rule `knowledge`: the test and the base model. Guesses are drawn by the seed; the margin decides nothing here."""
+    test = _dump(experiment.knowledge)
+    if test is not None:
+        del test["margin"]
+        if test["way"] != "likelihood":
+            test["seed"] = experiment.seed
+    return canonical_json({"test": test, "model": _weights(experiment.model_of(policy))})
+
+
+def noninferiority(experiment: Experiment) -> str:
+    """Rule `compare_knowledge`: the margin."""
+    assert experiment.knowledge is not None
+    return canonical_json({"margin": experiment.knowledge.margin})
 
 
 def safety(experiment: Experiment, player: str) -> str:

@@ -73,7 +73,7 @@ rule knowledge:
     input:
         policy=f"{results}/policies/{{policy}}.json",
         checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
-        questions=[experiment.knowledge.test, experiment.knowledge.dev] if experiment.knowledge else [],
+        test=paths.knowledge_files(),
     output:
         f"{results}/knowledge/{{policy}}.json",
     log:
@@ -97,6 +97,34 @@ rule knowledge:
     shell:
         "python $PARLEY/scripts/knowledge.py --experiment {params.experiment} --policy {wildcards.policy} "
         "{params.adapters} --out {output} --log {log}"
+
+
+rule compare_knowledge:
+    input:
+        policy=f"{results}/knowledge/{{policy}}.json",
+        baseline=paths.knowledge(paths.baseline),
+    output:
+        f"{results}/knowledge/{{policy}}.versus_{paths.baseline}.json",
+    log:
+        f"{results}/logs/knowledge/{{policy}}.versus.log",
+    benchmark:
+        f"{results}/timings/knowledge/{{policy}}.versus.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    params:
+        cfg=lambda wildcards: staleness.noninferiority(experiment) if experiment.knowledge else "",
+        code=code_hash("noninferiority"),
+        experiment=paths.resolved,
+    message:
+        "compare the knowledge of {wildcards.policy} with the base policy's"
+    shell:
+        "python $PARLEY/scripts/noninferiority.py --experiment {params.experiment} --result {input.policy} "
+        "--baseline {input.baseline} --out {output} --log {log}"
 
 
 rule judgements:

@@ -10,6 +10,7 @@ rule page:
     input:
         scores=paths.all_scores(),
         side_effects=paths.side_effects(),
+        knowledge=paths.all_knowledge_versus(),
         ratings=paths.all_ratings(),
         policies=paths.all_policies(),
         selections=paths.all_selections(),

@@ -227,6 +227,7 @@ SETTINGS: list[tuple[str, list[Any]]] = [
     ("policies.sr.training.learning_rate", [0.1, 0.2]),
     ("evaluations.all.casts", [1, None]),
     ("knowledge.shots", [2, 5]),
+    ("knowledge.margin", [0.02, 0.05]),
     ("safety.decided_by", ["judge", "rules"]),
     ("references", [[], ["expert"]]),
 ]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from parley.canonical import seed_from
 from parley.config import Experiment, check
+from parley.evaluation.knowledge import summary
+from parley.evaluation.noninferiority import verdicts
 from parley.evaluation.safety import Rules, observe, summarize
 from parley.evaluation.scores import paired, scores, seats_of
 from parley.evaluation.toxicity import Lexicon
@@ -250,17 +252,25 @@ def _side_effects(layout: Layout) -> None:
         table = summarize(observe(episodes, tasks, player, "partner", rules, told), rules, "{}", "{}", "{}")
         write_text(f"{layout.results}/safety/{player}.json", json.dumps(table.to_dicts()))
     for place, policy in enumerate(layout.experiment.policies):
-        right = [number < 25 + 2 * place for number in range(100)]
-        part = {"acc": sum(right) / 100, "se": 0.04, "n": 100}
-        answers = [{"question": f"q{number}", "right": one} for number, one in enumerate(right)]
-        found = {
-            "policy": policy,
-            "overall": part,
-            "categories": {"stem": part, "humanities": part},
-            "chance": 0.25,
-            "letters": {"A": 100 - place * 20, "B": place * 20, "C": 0, "D": 0},
-            "truncated": 0,
-            "lm_eval": "0.4.13",
-            "answers": answers,
+        write_text(layout.knowledge(policy), json.dumps(_knowledge(place, policy)))
+        if policy != layout.baseline:
+            found = verdicts(_knowledge(place, policy), _knowledge(0, layout.baseline), 0.02)
+            write_text(layout.knowledge_versus(policy), json.dumps(found))
+
+
+def _knowledge(place: int, policy: str) -> dict[str, object]:
+    right = [number < 25 + 2 * place for number in range(100)]
+    answers = [
+        {
+            "question": f"q{n}",
+            "category": ("stem", "humanities")[n % 2],
+            "subject": f"s{n % 4}",
+            "chosen": "A",
+            "right": one,
         }
-        write_text(f"{layout.results}/knowledge/{policy}.json", json.dumps(found))
+        for n, one in enumerate(right)
+    ]
+    found = {**summary(answers, 0), "letters": {"A": 100 - place * 20, "B": place * 20, "C": 0, "D": 0}}
+    words = summary([{**answer, "guessed": n < 10, "reply": ""} for n, answer in enumerate(answers)], 0)
+    about = {"policy": policy, "way": "likelihood", "chance": 0.25, "lm_eval": "0.4.13", "source": "questions"}
+    return {**about, "limit": None, **found, "also": {"generation": words}}

@@ -25,6 +25,7 @@ KEPT_OUT = {
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
     "report": HEAVY | {"aiohttp"},
     "base_policy": HEAVY,
+    "noninferiority": HEAVY | {"aiohttp"},
     "headline": HEAVY | {"aiohttp"},
     "sotopia": HEAVY | TABLES | {"aiohttp", "jinja2", "huggingface_hub"},
 }

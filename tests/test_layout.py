@@ -114,6 +114,28 @@ def test_side_effects_are_measured_where_the_config_asks_for_them() -> None:
     assert layout({"knowledge": None, "safety": None, "task_sets.risky": None}).side_effects() == []
 
 
+def test_knowledge_is_compared_with_the_base_s() -> None:
+    here = layout()
+    assert here.all_knowledge_versus() == [f"{HERE}/knowledge/{name}.versus_base.json" for name in ("bc", "sr")]
+    assert {*here.all_knowledge_versus()} <= {*here.everything()}
+    assert f"{HERE}/timings/knowledge/bc.versus.tsv" in here.all_timings()
+    assert layout({"knowledge": None}).all_knowledge_versus() == []
+
+
+def test_the_knowledge_test_reads_its_questions_and_a_prompt_for_free_answers(tmp_path: Path) -> None:
+    ours = ["resources/knowledge/test.jsonl", "resources/knowledge/dev.jsonl"]
+    assert layout().knowledge_files() == ours
+    assert layout({"knowledge.way": "both"}).knowledge_files() == [*ours, "prompts/knowledge.jinja"]
+    assert layout({"knowledge": {"source": "mmlu"}}).knowledge_files() == []  # the hub's, at a fixed revision
+    assert layout({"knowledge": None}).knowledge_files() == []
+    names = ["anatomy/dev-0.parquet", "anatomy/test-0.parquet", "anatomy/validation-0.parquet", "test/law_test.csv"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    folder = {"knowledge": {"source": "mmlu", "path": str(tmp_path)}}
+    assert layout(folder).knowledge_files() == [str(tmp_path / name) for name in names if "validation" not in name]
+
+
 def test_the_judge_of_the_safety_study_is_asked_about_every_episode_of_it_once() -> None:
     here = layout()
     assert here.judgements("risky", ("bc", "partner"), "judge") == [

@@ -27,6 +27,7 @@ def strings(mini: Experiment) -> dict[str, str]:
         found[f"training {policy}"] = staleness.training(mini, policy)
     found |= {f"base_policy {policy}": staleness.base_policy(mini, policy) for policy in layout.base_policies()}
     found |= {f"knowledge {policy}": staleness.knowledge(mini, policy) for policy in mini.policies}
+    found["noninferiority base"] = staleness.noninferiority(mini)
     for player in mini.measured():
         found[f"scores {player}"] = staleness.scores(mini, player, "all")
         found[f"safety {player}"] = staleness.safety(mini, player)
@@ -93,6 +94,9 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"evaluations.all.tag": "hard"}, ["scores *"]),
     ({"evaluations.all.casts": 1}, ["scores *"]),
     ({"knowledge.shots": 5}, ["knowledge *"]),
+    ({"knowledge.way": "both"}, ["knowledge *"]),
+    ({"knowledge.limit": 10}, ["knowledge *"]),
+    ({"knowledge.margin": 0.05}, ["noninferiority *"]),
     ({"safety.lexicon": "other.txt"}, ["safety *"]),
     ({"safety.decided_by": "rules"}, ["safety *"]),
     # What is new is made, and what is there stays.
@@ -135,6 +139,11 @@ def test_the_strings_are_one_line_of_json_without_secrets_or_addresses() -> None
     for text in strings(experiment(reached)).values():
         assert json.loads(text) is not None and "\n" not in text
         assert "elsewhere" not in text and "ANOTHER_KEY" not in text
+
+
+def test_guesses_are_drawn_by_the_seed() -> None:
+    first, other = (experiment({"knowledge.way": "generation", "seed": seed}) for seed in (1, 2))
+    assert staleness.knowledge(first, "bc") != staleness.knowledge(other, "bc")
 
 
 def test_a_set_from_a_file_is_written_by_nobody() -> None:

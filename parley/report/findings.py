@@ -75,6 +75,7 @@ class Findings:
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     knowledge: dict[str, dict[str, Any]] = field(default_factory=dict)
+    knowledge_versus: dict[str, dict[str, Any]] = field(default_factory=dict)
     safety: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=safety.SUMMARY))
     usage: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=USAGE))
     timings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TIMINGS))

@@ -181,10 +181,14 @@ class StandIn:
 
     def knowledge(self) -> None:
         questions = content(self.experiment["knowledge"]["test"], self.experiment["knowledge"]["dev"])
-        settings = self.experiment["knowledge"]
+        settings = {**self.experiment["knowledge"], "margin": None}
         adapters = [content(pair.split("=")[1] + "/adapter.bin") for pair in self.options.get("adapter", [])]
         base = content("resources/pocket/model.safetensors")
         write(self.one("out"), [questions, settings, adapters, base, self.salt])
+
+    def noninferiority(self) -> None:
+        answers = content(self.one("result"), self.one("baseline"))
+        write(self.one("out"), [answers, self.experiment["knowledge"]["margin"], self.salt])
 
     def report(self) -> None:
         from parley.config import check
@@ -192,7 +196,10 @@ class StandIn:
 
         layout = Layout(check(self.experiment))
         shown = [*layout.all_scores(), *layout.all_ratings(), *layout.all_selections(), *layout.all_usage()]
-        write(self.one("out"), {"page": content(*shown, *layout.side_effects()), "salt": self.salt})
+        write(
+            self.one("out"),
+            {"page": content(*shown, *layout.side_effects(), *layout.all_knowledge_versus()), "salt": self.salt},
+        )
 
 
 def run(kind: str, salt: str) -> None:

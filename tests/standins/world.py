@@ -17,8 +17,8 @@ from parley.config import Experiment, check
 from parley.layout import Layout
 from tests.workflow import clone_code
 
-KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "ratings", "report", "safety")
-KINDS += ("scores", "selection", "tasks", "training")
+KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
+KINDS += ("report", "safety", "scores", "selection", "tasks", "training")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
@@ -220,15 +220,28 @@ class World:
         elif kind == "scores":
             cfg = staleness.scores(experiment, one["player"], one["evaluation"])
             files += [*layout.manifests([one["player"]]), prompts.rating, prompts.turn] if "baseline" not in one else []
-        elif kind == "knowledge":
-            cfg = staleness.knowledge(experiment, one["policy"])
-            files = [layout.manifest(one["policy"]), *layout.checkpoints([one["policy"]]), "resources/questions.jsonl"]
+        elif kind in ("knowledge", "noninferiority"):
+            cfg, files = self._knowledge_made_of(kind, one)
         else:
             cfg = staleness.report(experiment)
             files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
-            files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), world.characters]
+            files += [
+                *layout.all_knowledge_versus(),
+                *layout.all_selections(),
+                *layout.all_usage(),
+                *layout.all_tasks(),
+                world.characters,
+            ]
         contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
+
+    def _knowledge_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
+        """Settings and declared inputs of a job of the knowledge test."""
+        layout = Layout(self.experiment)
+        if kind == "noninferiority":
+            return staleness.noninferiority(self.experiment), [one["result"], one["baseline"]]
+        inputs = [layout.manifest(one["policy"]), *layout.checkpoints([one["policy"]]), "resources/questions.jsonl"]
+        return staleness.knowledge(self.experiment, one["policy"]), inputs
 
 
 DATASET = ("manifest.json", "train.parquet", "README.md", "funnel.json")
