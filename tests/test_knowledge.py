@@ -12,7 +12,7 @@ from parley.config import Knowledge
 from parley.errors import ParleyError
 from parley.evaluation.knowledge import gap, measure, ways
 from parley.evaluation.letters import first_letter, guess
-from parley.evaluation.questions import Question, Test, read_questions, read_test
+from parley.evaluation.questions import Question, Quiz, read_questions, read_test
 from parley.evaluation.statistics import paired_difference
 from parley.world.prompts import Prompt
 from tests.builders import PROMPTS
@@ -282,7 +282,7 @@ def test_free_answers_are_kept_and_guessed_where_they_have_no_letter(base: Path,
     assert (alone["way"], alone["answers"]) == ("generation", words["answers"]) and "also" not in alone
 
 
-def written(base: Path, test: Test, template: Prompt, tokens: int) -> str:
+def written(base: Path, test: Quiz, template: Prompt, tokens: int) -> str:
     """What the model writes to the first question through its chat template, without lm-eval."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -14,7 +14,7 @@ from typing import Any
 from parley.errors import ParleyError
 from parley.evaluation import mmlu
 from parley.evaluation.item import Item
-from parley.evaluation.questions import Test
+from parley.evaluation.questions import Quiz
 from parley.world.prompts import Prompt
 
 Sample = dict[str, Any]
@@ -45,7 +45,7 @@ class Harness:
                 batch_size=batch_size,
             )
 
-    def likelihoods(self, test: Test, shots: int) -> tuple[dict[str, list[float]], int]:
+    def likelihoods(self, test: Quiz, shots: int) -> tuple[dict[str, list[float]], int]:
         """By item, the log-likelihoods of " A" to " D" after MMLU's prompt; and how many prompts were cut."""
         subjects = dict.fromkeys(item.subject for item in test.asked)
         configs = [_likelihood_task(test, subject, shots) for subject in subjects]
@@ -55,7 +55,7 @@ class Harness:
         found = {s["doc"]["id"]: [likelihood for likelihood, _ in s["filtered_resps"]] for s in samples}
         return found, sum(length > self._model.max_length for length in longest)
 
-    def replies(self, test: Test, template: Prompt, tokens: int) -> tuple[dict[str, str], int]:
+    def replies(self, test: Quiz, template: Prompt, tokens: int) -> tuple[dict[str, str], int]:
         """By item, what the model writes after the instruction, `tokens` of it at most; and how many prompts were cut."""
         samples = self._samples([_generation_task(test, template, tokens)], chat=self._chats)
         longest = [max(self._tokens(argument[0]) for argument in s["arguments"]) for s in samples]
@@ -87,7 +87,7 @@ class Harness:
         return [sample for rows in results["samples"].values() for sample in rows]
 
 
-def _likelihood_task(test: Test, subject: str, shots: int) -> dict[str, Any]:
+def _likelihood_task(test: Quiz, subject: str, shots: int) -> dict[str, Any]:
     """The task of one subject: lm-eval's own for MMLU, and for other questions the same with another name."""
     config = mmlu.task(subject) if test.facts["source"] == "mmlu" else {**mmlu.task("anatomy"), **_named(subject)}
     asked = [_row(item) for item in test.asked if item.subject == subject]
@@ -106,7 +106,7 @@ def _named(subject: str) -> dict[str, Any]:
     }
 
 
-def _generation_task(test: Test, template: Prompt, tokens: int) -> dict[str, Any]:
+def _generation_task(test: Quiz, template: Prompt, tokens: int) -> dict[str, Any]:
     rows = [{**_row(item), "prompt": _prompt(template, item, test.shown[item.subject])} for item in test.asked]
     return {
         "task": "knowledge_in_words",

@@ -14,7 +14,7 @@ from parley.errors import ParleyError
 from parley.evaluation.harness import Harness
 from parley.evaluation.item import LETTERS, Item
 from parley.evaluation.letters import first_letter, guess
-from parley.evaluation.questions import Test, read_test
+from parley.evaluation.questions import Quiz, read_test
 from parley.evaluation.statistics import clustered_share, paired_difference
 from parley.world.prompts import Prompt
 
@@ -43,16 +43,16 @@ def measure(
     """
     test = read_test(settings)
     harness = Harness(base, adapter, device, batch_size)
-    ways = ("likelihood", "generation") if settings.way == "both" else (settings.way,)
+    wanted = ("likelihood", "generation") if settings.way == "both" else (settings.way,)
     found: dict[str, dict[str, Any]] = {}
-    for way in ways:
+    for way in wanted:
         if way == "likelihood":
             answers, truncated = _by_likelihood(harness, test, settings.shots)
         else:
             assert template is not None, "an answer in free words needs a prompt"
             answers, truncated = _by_generation(harness, test, template, settings.tokens, seed)
         found[way] = summary(answers, truncated)
-    first, *others = ways
+    first, *others = wanted
     common = {"chance": 1 / len(LETTERS), "shots": settings.shots, **test.facts, **harness.facts}
     also = {"also": {way: found[way] for way in others}} if others else {}
     return {"way": first, **common, **also, **found[first]}
@@ -98,7 +98,7 @@ def paired(result: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[list[flo
     return right[0], right[1], keys[0]
 
 
-def _by_likelihood(harness: Harness, test: Test, shots: int) -> tuple[list[Answer], int]:
+def _by_likelihood(harness: Harness, test: Quiz, shots: int) -> tuple[list[Answer], int]:
     found, truncated = harness.likelihoods(test, shots)
     answers = []
     for item in test.asked:
@@ -107,7 +107,7 @@ def _by_likelihood(harness: Harness, test: Test, shots: int) -> tuple[list[Answe
     return answers, truncated
 
 
-def _by_generation(harness: Harness, test: Test, template: Prompt, tokens: int, seed: int) -> tuple[list[Answer], int]:
+def _by_generation(harness: Harness, test: Quiz, template: Prompt, tokens: int, seed: int) -> tuple[list[Answer], int]:
     replies, truncated = harness.replies(test, template, tokens)
     answers = []
     for item in test.asked:

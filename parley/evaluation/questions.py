@@ -40,7 +40,7 @@ class Question(Record):
 
 
 @dataclass(frozen=True)
-class Test:
+class Quiz:
     """What is asked, and by subject the answered questions that its prompt shows; `facts` say where both are from."""
 
     asked: list[Item]
@@ -48,7 +48,7 @@ class Test:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def read_test(settings: Knowledge) -> Test:
+def read_test(settings: Knowledge) -> Quiz:
     """The test that the config names, cut to its `limit`. Raises `ParleyError` for what cannot be used."""
     if settings.source == "mmlu":
         asked, shown, facts = mmlu.read(settings.path, settings.revision, settings.shots)
@@ -56,7 +56,7 @@ def read_test(settings: Knowledge) -> Test:
         test, dev = read_questions(settings)
         asked, shown = [one.item() for one in test], _shots(test, dev, settings)
         facts = {"test_sha256": file_digest(settings.test), "dev_sha256": file_digest(settings.dev)}
-    return Test(_first(asked, settings.limit), shown, {"source": settings.source, "limit": settings.limit, **facts})
+    return Quiz(_first(asked, settings.limit), shown, {"source": settings.source, "limit": settings.limit, **facts})
 
 
 def _first(items: list[Item], limit: int | None) -> list[Item]:
