@@ -25,7 +25,7 @@ from parley.records.jsonl import write_text
 from parley.records.published import check_room
 
 #: The stages whose calls stand alone: a Batch API may answer them.
-SINGLE_CALLS = ("tasks", "ratings")
+SINGLE_CALLS = ("tasks", "ratings", "judgements")
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,11 @@ class Layout:
         folder = f"{self.results}/ratings/{task_set}/{'+'.join(players)}/{judge}"
         return [f"{folder}/{shard}.parquet" for shard in self.shards(task_set)]
 
+    def judgements(self, task_set: str, players: Seats, judge: str) -> list[str]:
+        """A judge's answers to the questions of the safety study about those episodes."""
+        folder = f"{self.results}/judgements/{task_set}/{'+'.join(players)}/{judge}"
+        return [f"{folder}/{shard}.jsonl" for shard in self.shards(task_set)]
+
     def dataset(self, policy: str, file: str) -> str:
         """One of the files of the dataset that a policy learns from."""
         return f"{self.results}/datasets/{policy}/{file}"
@@ -106,6 +111,14 @@ class Layout:
     def table(self, table: str, form: str = "csv") -> str:
         """One of the paper's tables in one of its forms."""
         return f"{self.results}/tables/{table}.{form}"
+
+    def knowledge(self, policy: str) -> str:
+        """What a policy answered in the knowledge test."""
+        return f"{self.results}/knowledge/{policy}.json"
+
+    def knowledge_versus(self, policy: str) -> str:
+        """Whether a policy knows as much as the base policy."""
+        return f"{self.results}/knowledge/{policy}.versus_{self.baseline}.json"
 
     # -- what depends on what ----------------------------------------------------------------------------------
 
@@ -188,6 +201,18 @@ class Layout:
         ]
         return list(dict.fromkeys(found))
 
+    def study_judgements(self, player: str) -> list[str]:
+        """What the judge says of a player in the safety study, both seatings; nothing where rules alone decide."""
+        study = self.experiment.safety
+        if study is None or study.decided_by == "rules":
+            return []
+        seatings = self.experiment.seatings(player, study.partner)
+        return [path for players in seatings for path in self.judgements(study.tasks, players, study.judge)]
+
+    def safety_seats(self, player: str) -> str:
+        """What the safety study saw in each seat of a player."""
+        return f"{self.results}/safety/{player}.seats.jsonl"
+
     # -- everything of a kind: the targets that a person types --------------------------------------------------
 
     def plays(self) -> Iterator[tuple[str, Seats, str]]:
@@ -222,6 +247,11 @@ class Layout:
         """Every rating file."""
         return [path for play in self.plays() for path in self.ratings(*play)]
 
+    def all_judgements(self) -> list[str]:
+        """Every file of judgements."""
+        found = [path for player in self.experiment.measured() for path in self.study_judgements(player)]
+        return list(dict.fromkeys(found))
+
     def all_policies(self) -> list[str]:
         """Every policy's manifest."""
         return [self.manifest(policy) for policy in self.experiment.policies]
@@ -245,14 +275,15 @@ class Layout:
         folders = [self.policy(name) for name in self.experiment.policies]
         return [
             *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
-            *(*self.all_selections(), *datasets, *folders, *self.all_policies()),
-            *(*self.all_scores(), *self.side_effects(), *self.all_tables(), *self.all_usage()),
+            *(*self.all_selections(), *datasets, *folders, *self.all_policies(), *self.all_judgements()),
+            *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_knowledge_versus()),
+            *(*self.all_tables(), *self.all_usage()),
         ]
 
     def all_usage(self) -> list[str]:
         """What the calls of every job took, where the job has model calls: beside each file that they made."""
         written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
-        made = [*self.all_episodes(), *self.all_ratings()]
+        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements()]
         stems = [str(Path(path).relative_to(self.results).with_suffix(".json")) for path in made]
         return [f"{self.results}/usage/{stem}" for stem in [*(f"tasks/{name}.json" for name in written), *stems]]
 
@@ -263,7 +294,8 @@ class Layout:
         cast = [f"casts/{name}/{shard}" for name in sets for shard in self.shards(name)]
         learned = [f"{step}/{name}" for step in ("selections", "datasets") for name in trained]
         policies = [f"policies/{name}" for name in self.experiment.policies]
-        made = [*self.all_episodes(), *self.all_ratings(), *self.all_scores(), *self.side_effects()]
+        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements()]
+        made += [*self.all_scores(), *self.side_effects(), *self.all_knowledge_versus()]
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
         stems += [*(f"tables/{table}" for table in TABLES), "tables/figure_4.drawing"]
@@ -283,7 +315,7 @@ class Layout:
 
     def side_effects(self) -> list[str]:
         """The knowledge test of every policy and the safety study of everything that is measured."""
-        knowledge = [f"{self.results}/knowledge/{name}.json" for name in self.experiment.policies]
+        knowledge = [self.knowledge(name) for name in self.experiment.policies]
         safety = [f"{self.results}/safety/{name}.json" for name in self.experiment.measured()]
         return (knowledge if self.experiment.knowledge else []) + (safety if self.experiment.safety else [])
 
@@ -294,6 +326,28 @@ class Layout:
     def all_tables(self) -> list[str]:
         """The paper's tables."""
         return [path for table in TABLES for path in self.table_files(table)]
+
+    def all_seats(self) -> list[str]:
+        """What the safety study saw, seat by seat, of everything that is measured."""
+        return [self.safety_seats(name) for name in self.experiment.measured()] if self.experiment.safety else []
+
+    def all_knowledge_versus(self) -> list[str]:
+        """Whether each policy knows as much as the base policy."""
+        others = [name for name in self.experiment.policies if name != self.baseline]
+        return [self.knowledge_versus(name) for name in others] if self.experiment.knowledge else []
+
+    def knowledge_files(self) -> list[str]:
+        """The files of the knowledge test, and the prompt that it uses if answers are in free words."""
+        test = self.experiment.knowledge
+        if test is None:
+            return []
+        prompt = [] if test.way == "likelihood" else [self.experiment.prompts.knowledge]
+        if test.source == "questions":
+            return [test.test, test.dev, *prompt]
+        folder = Path(test.path) if test.path else None
+        files = [] if folder is None else [*folder.glob("*/*.parquet"), *folder.glob("*/*.csv")]
+        wanted = [path for path in files if path.name.startswith(("test-", "dev-")) or path.suffix == ".csv"]
+        return [*sorted(map(str, wanted)), *prompt]
 
     def trained_policies(self) -> list[str]:
         """The policies that have an adapter."""

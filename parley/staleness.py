@@ -66,6 +66,11 @@ def ratings(experiment: Experiment, judge: str) -> str:
     return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
 
 
+def judgements(experiment: Experiment, judge: str) -> str:
+    """Rule `judge`: who judges. The questions are an input."""
+    return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
+
+
 def selection(experiment: Experiment, policy: str) -> str:
     """Rule `select`: the rule that selects."""
     source = experiment.policies[policy].learns_from
@@ -98,15 +103,27 @@ def scores(experiment: Experiment, player: str, evaluation: str) -> str:
 
 
 def knowledge(experiment: Experiment, policy: str) -> str:
-    """Rule `knowledge`: the test and the base model."""
-    return canonical_json({"test": _dump(experiment.knowledge), "model": _weights(experiment.model_of(policy))})
+    """Rule `knowledge`: the test and the base model. Guesses are drawn by the seed; the margin decides nothing here."""
+    test = _dump(experiment.knowledge)
+    if test is not None:
+        del test["margin"]
+        if test["way"] != "likelihood":
+            test["seed"] = experiment.seed
+    return canonical_json({"test": test, "model": _weights(experiment.model_of(policy))})
+
+
+def noninferiority(experiment: Experiment) -> str:
+    """Rule `compare_knowledge`: the margin."""
+    assert experiment.knowledge is not None
+    return canonical_json({"margin": experiment.knowledge.margin})
 
 
 def safety(experiment: Experiment, player: str) -> str:
     """Rule `safety`: the study and who speaks."""
     entry = experiment.safety
     assert entry is not None
-    return canonical_json({"study": _dump(entry), "models": _models(experiment, [player, entry.partner])})
+    names = [player, entry.partner, *([entry.judge] if entry.decided_by == "judge" else [])]
+    return canonical_json({"study": _dump(entry), "models": _models(experiment, names)})
 
 
 def pushing(experiment: Experiment, policy: str) -> str:

@@ -73,7 +73,7 @@ rule knowledge:
     input:
         policy=f"{results}/policies/{{policy}}.json",
         checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
-        questions=[experiment.knowledge.test, experiment.knowledge.dev] if experiment.knowledge else [],
+        test=paths.knowledge_files(),
     output:
         f"{results}/knowledge/{{policy}}.json",
     log:
@@ -99,14 +99,83 @@ rule knowledge:
         "{params.adapters} --out {output} --log {log}"
 
 
+rule compare_knowledge:
+    input:
+        policy=f"{results}/knowledge/{{policy}}.json",
+        baseline=paths.knowledge(paths.baseline),
+    output:
+        f"{results}/knowledge/{{policy}}.versus_{paths.baseline}.json",
+    log:
+        f"{results}/logs/knowledge/{{policy}}.versus.log",
+    benchmark:
+        f"{results}/timings/knowledge/{{policy}}.versus.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    params:
+        cfg=lambda wildcards: staleness.noninferiority(experiment) if experiment.knowledge else "",
+        code=code_hash("noninferiority"),
+        experiment=paths.resolved,
+    message:
+        "compare the knowledge of {wildcards.policy} with the base policy's"
+    shell:
+        "python $PARLEY/scripts/noninferiority.py --experiment {params.experiment} --result {input.policy} "
+        "--baseline {input.baseline} --out {output} --log {log}"
+
+
+rule judgements:
+    input:
+        paths.all_judgements(),
+
+
+rule judge:
+    input:
+        episodes=f"{results}/episodes/{{task_set}}/{{players}}/{{shard}}.jsonl",
+        tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
+        characters=experiment.world.characters,
+        prompts=[experiment.prompts.safety, experiment.prompts.retry],
+    output:
+        judgements=f"{results}/judgements/{{task_set}}/{{players}}/{{judge}}/{{shard}}.jsonl",
+        usage=f"{results}/usage/judgements/{{task_set}}/{{players}}/{{judge}}/{{shard}}.json",
+    log:
+        f"{results}/logs/judgements/{{task_set}}/{{players}}/{{judge}}/{{shard}}.log",
+    benchmark:
+        f"{results}/timings/judgements/{{task_set}}/{{players}}/{{judge}}/{{shard}}.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: lambda wildcards: 1 - waits(wildcards.judge)
+    resources:
+        mem_mb=1500,
+        runtime=lambda wildcards: minutes(wildcards.judge, 240),
+        waiting=lambda wildcards: waits(wildcards.judge),
+        gpu=lambda wildcards: gpus_for([wildcards.judge]),
+    params:
+        cfg=lambda wildcards: staleness.judgements(experiment, wildcards.judge),
+        code=code_hash("judgements"),
+        experiment=paths.resolved,
+    message:
+        "judge the safety of {wildcards.players} on {wildcards.task_set} {wildcards.shard}, by {wildcards.judge}"
+    shell:
+        "python $PARLEY/scripts/judgements.py --experiment {params.experiment} --judge {wildcards.judge} "
+        "--episodes {input.episodes} --tasks {input.tasks} "
+        "--ledger ledger/judgements/{wildcards.task_set}/{wildcards.players}/{wildcards.judge}/{wildcards.shard}.sqlite "
+        "--usage {output.usage} --out {output.judgements} --log {log}"
+
+
 rule safety:
     input:
         episodes=lambda wildcards: paths.study_episodes(wildcards.player, experiment.safety),
+        judgements=lambda wildcards: paths.study_judgements(wildcards.player),
         policies=lambda wildcards: paths.manifests([wildcards.player]),
         tasks=lambda wildcards: paths.tasks(experiment.safety.tasks),
         lexicon=experiment.safety.lexicon if experiment.safety else [],
     output:
-        f"{results}/safety/{{player}}.json",
+        table=f"{results}/safety/{{player}}.json",
+        seats=f"{results}/safety/{{player}}.seats.jsonl",
     log:
         f"{results}/logs/safety/{{player}}.log",
     benchmark:
@@ -126,5 +195,5 @@ rule safety:
         "study the safety of {wildcards.player}"
     shell:
         "python $PARLEY/scripts/safety.py --experiment {params.experiment} --player {wildcards.player} "
-        "--episodes {input.episodes} --tasks {input.tasks} "
-        "--manifests {input.policies} --out {output} --log {log}"
+        "--episodes {input.episodes} --tasks {input.tasks} --judgements {input.judgements} "
+        "--manifests {input.policies} --out {output.table} --seats {output.seats} --log {log}"

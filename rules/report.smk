@@ -11,6 +11,7 @@ rule page:
         scores=paths.all_scores(),
         side_effects=paths.side_effects(),
         tables=[paths.table(name) for name in layout.TABLES],
+        knowledge=paths.all_knowledge_versus(),
         ratings=paths.all_ratings(),
         policies=paths.all_policies(),
         selections=paths.all_selections(),

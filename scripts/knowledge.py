@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 from parley.arguments import arguments
+from parley.canonical import seed_from
 from parley.config import load
 from parley.errors import ParleyError, run_as_script
-from parley.evaluation.knowledge import measure
+from parley.evaluation.knowledge import measure, ways
 from parley.progress import Journal
 from parley.records.jsonl import write_text
+from parley.world.prompts import prompt
 
 
 def main() -> None:
@@ -27,9 +29,13 @@ def main() -> None:
             )
         assert experiment.knowledge is not None, "the experiment has no knowledge test"
         adapter = Path(options.adapter.partition("=")[2]) if options.adapter else None
-        result = {"policy": options.policy, **measure(Path(path), adapter, experiment.knowledge)}
+        template = prompt(experiment.prompts.knowledge)
+        seed = seed_from(experiment.seed, options.policy)
+        found = measure(Path(path), adapter, experiment.knowledge, template, seed)
+        result = {"policy": options.policy, **found}
         write_text(options.out, json.dumps(result, indent=1, sort_keys=True) + "\n")
-        journal.line(f"accuracy {result['overall']}")
+        for way, part in ways(result).items():
+            journal.line(f"accuracy by {way}: {part['overall']}")
 
 
 if __name__ == "__main__":

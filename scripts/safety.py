@@ -12,6 +12,7 @@ from parley.evaluation.toxicity import read_lexicon
 from parley.progress import Journal
 from parley.records.episode import Episode
 from parley.records.jsonl import read_jsonl, write_text
+from parley.records.judgement import Judgement
 from parley.records.task import read_tasks
 
 
@@ -21,7 +22,9 @@ def main() -> None:
     parser.add_argument("--player", required=True, help="a policy or a reference model")
     parser.add_argument("--episodes", type=Path, nargs="+", required=True)
     parser.add_argument("--tasks", type=Path, nargs="+", required=True)
+    parser.add_argument("--judgements", type=Path, nargs="*", default=[], help="the judge's; rules decide without")
     parser.add_argument("--out", type=Path, required=True, help="output: the table")
+    parser.add_argument("--seats", type=Path, required=True, help="output: what was seen in each seat, one a line")
     parser.add_argument("--manifests", type=Path, nargs="*", default=[], help="of the player, if it is a policy")
     options = parser.parse_args()
     with Journal(options.log) as journal:
@@ -31,9 +34,16 @@ def main() -> None:
         tasks = {task.name: task for path in options.tasks for task in read_tasks(path)}
         episodes = [episode for path in options.episodes for episode in read_jsonl(path, Episode)]
         rules = Rules(read_lexicon(study.lexicon))
-        seen = observe(episodes, tasks, options.player, study.partner, rules)
-        player = spoken_by(experiment, options.player, options.manifests)
-        table = summarize(seen, rules, player, spoken_by(experiment, study.partner, []))
+        judged = study.decided_by == "judge"
+        judgements = {one.episode: one for path in options.judgements for one in read_jsonl(path, Judgement)}
+        seen = observe(episodes, tasks, options.player, study.partner, rules, judgements if judged else None)
+        player, partner = (
+            spoken_by(experiment, options.player, options.manifests),
+            spoken_by(experiment, study.partner, []),
+        )
+        judge = spoken_by(experiment, study.judge, []) if judged else None
+        table = summarize(seen, rules, player, partner, judge)
+        write_text(options.seats, seen.write_ndjson())
         write_text(options.out, json.dumps(table.to_dicts(), indent=1) + "\n")
         journal.line(f"{len(seen)} seats observed")
 

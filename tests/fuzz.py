@@ -33,6 +33,7 @@ TARGETS = (
     "results/small/scores/base/all.parquet",
     "results/small/tables/table_5.csv",
     "figure_4",
+    "results/small/safety/bc.json",
     "policies",
     "scores",
 )
@@ -102,6 +103,9 @@ class Fuzz:
     def do_edit_test_task(self) -> str:
         return self._edit("test.jsonl", "text")
 
+    def do_edit_risky_task(self) -> str:
+        return self._edit("risky.jsonl", "text")
+
     def do_edit_character(self) -> str:
         return self._edit("resources/characters.jsonl", "secret")
 
@@ -125,7 +129,7 @@ class Fuzz:
         return f"{len(records)} tasks"
 
     def do_edit_prompt(self) -> str:
-        name = self.random.choice(["turn", "rating", "task"])
+        name = self.random.choice(["turn", "rating", "safety", "task"])
         self.world.put(f"prompts/{name}.jinja", f"{name} {self.random.choice('abc')}")
         return name
 
@@ -225,6 +229,8 @@ SETTINGS: list[tuple[str, list[Any]]] = [
     ("policies.sr.training.learning_rate", [0.1, 0.2]),
     ("evaluations.all.casts", [1, None]),
     ("knowledge.shots", [2, 5]),
+    ("knowledge.margin", [0.02, 0.05]),
+    ("safety.decided_by", ["judge", "rules"]),
     ("references", [[], ["expert"]]),
     ("published", [None, "sotopia_pi"]),
 ]

@@ -28,10 +28,12 @@ from parley.records.character import read_characters, read_relationships
 from parley.records.episode import Episode
 from parley.records.frames import write_parquet
 from parley.records.jsonl import read_jsonl, write_jsonl
+from parley.records.judgement import Judgement
 from parley.records.message import Message
 from parley.records.rating import ratings_frame
 from parley.records.task import Keyword, read_tasks
 from parley.world.casting import draw_casts
+from parley.world.judging import judge_episode
 from parley.world.keywords import share_of
 from parley.world.observation import Renderer
 from parley.world.playing import parts, play_part
@@ -96,6 +98,8 @@ class Rehearsal:
             for shard in self.layout.shards(task_set):
                 self.play(task_set, players, shard)
                 self.rate(task_set, players, judge, shard)
+                if self.layout.judgements(task_set, players, judge)[0] in self.layout.all_judgements():
+                    self.judge(task_set, players, judge, shard)
 
     def write(self, task_set: str) -> None:
         experiment, entry = self.experiment, self.experiment.task_sets[task_set]
@@ -156,6 +160,23 @@ class Rehearsal:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_parquet(path, ratings_frame(ratings))
 
+    def judge(self, task_set: str, players: Seats, judge: str, shard: str) -> None:
+        experiment, together = self.experiment, "+".join(players)
+        tasks = {task.name: task for task in read_tasks(self.layout.shard(task_set, shard))}
+        people = read_characters(experiment.world.characters)
+        episodes = read_jsonl(self.results / "episodes" / task_set / together / f"{shard}.jsonl", Episode)
+        with Ledger(self.ledger / "judgements" / task_set / together / judge / f"{shard}.sqlite") as ledger:
+            speaker, templates = (judge, self._speaker(judge, ledger)), self._templates("safety")
+
+            async def all_episodes() -> list[Judgement]:
+                return [
+                    await judge_episode(one, tasks[one.task], people, speaker, *templates, experiment.seed)
+                    for one in episodes
+                ]
+
+            judgements = asyncio.run(all_episodes())
+        write_jsonl(self.results / "judgements" / task_set / together / judge / f"{shard}.jsonl", judgements)
+
     def _speaker(self, player: str, ledger: Ledger) -> Speaker:
         model = self.experiment.model_of(player)
         adapter = Path(self.layout.policy(player)) if self.experiment.trained(player) else None
@@ -192,6 +213,9 @@ class Rehearsal:
                 play = {"task_set": task_set, "players": "+".join(players), "shard": shard}
                 add("play", [episodes], **play)
                 add("rate", [ratings], **{**play, "judge": judge})
+        for path in layout.all_judgements():
+            *_, task_set, together, judge, file = Path(path).parts
+            add("judge", [path], task_set=task_set, players=together, shard=Path(file).stem, judge=judge)
         return found
 
     def foresee(self, jobs: Sequence[Job] | None = None) -> list[Forecast]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from parley.canonical import seed_from
 from parley.config import Experiment, check
+from parley.evaluation.knowledge import summary
+from parley.evaluation.noninferiority import verdicts
 from parley.evaluation.safety import Rules, observe, summarize
 from parley.evaluation.scores import paired, scores, seats_of
 from parley.evaluation.toxicity import Lexicon
@@ -17,6 +19,7 @@ from parley.records.character import Character
 from parley.records.episode import Action, Episode, Turn
 from parley.records.frames import write_parquet
 from parley.records.jsonl import write_jsonl, write_text
+from parley.records.judgement import Judgement
 from parley.records.rating import DIMENSIONS, Mark, Rating, ratings_frame, read_ratings
 from parley.records.score import Provenance
 from parley.records.task import Cast, Goal, Task
@@ -227,26 +230,51 @@ def _provenance(player: str, evaluation: str) -> Provenance:
     )  # fmt: skip
 
 
+def _judgement(episode: Episode) -> Judgement:
+    """Some judge's findings, which are not always those of the rules; a few could not be read."""
+    random_ = random.Random(seed_from("judge", episode.task, episode.cast, episode.players))
+    whose = {
+        **{"episode": episode.id, "task": episode.task, "cast": episode.cast, "players": episode.players},
+        **{"replicate": 0, "judge": "judge", "call": "0" * 64},
+    }
+    if episode.failed or (episode.players, episode.cast) == (("bc", "partner"), CASTS[1]):
+        return Judgement.model_validate({**whose, "failure": "judging failed: the answer is empty"})
+    harm = random_.random() < 0.5
+    no, yes = {"answer": False, "reasoning": "No."}, {"answer": True, "reasoning": "Yes.", "turn": 1}
+    ways = {"reasoning": "Ways.", "offers": [{"turn": 2, "offer": "a walk"}] * random_.randint(0, 2)}
+    found = {"harm": yes if harm else no, "prevention": no if harm else yes, "alternatives": ways}
+    return Judgement.model_validate({**whose, **found})
+
+
 def _side_effects(layout: Layout) -> None:
     rules = Rules(Lexicon(("fool",)), classify=lambda texts: [0.1] * len(texts), classifier="none")
     tasks = {task.name: task for task in (_task("safety", index) for index in range(2))}
     for player in layout.experiment.measured():
         seatings = layout.experiment.seatings(player, "partner")
         episodes = [episode for seats in seatings for task in tasks.values() for episode in _episodes(task, seats)]
-        table = summarize(observe(episodes, tasks, player, "partner", rules), rules, "{}", "{}")
+        told = {episode.id: _judgement(episode) for episode in episodes}
+        table = summarize(observe(episodes, tasks, player, "partner", rules, told), rules, "{}", "{}", "{}")
         write_text(f"{layout.results}/safety/{player}.json", json.dumps(table.to_dicts()))
     for place, policy in enumerate(layout.experiment.policies):
-        right = [number < 25 + 2 * place for number in range(100)]
-        part = {"acc": sum(right) / 100, "se": 0.04, "n": 100}
-        answers = [{"question": f"q{number}", "right": one} for number, one in enumerate(right)]
-        found = {
-            "policy": policy,
-            "overall": part,
-            "categories": {"stem": part, "humanities": part},
-            "chance": 0.25,
-            "letters": {"A": 100 - place * 20, "B": place * 20, "C": 0, "D": 0},
-            "truncated": 0,
-            "lm_eval": "0.4.13",
-            "answers": answers,
+        write_text(layout.knowledge(policy), json.dumps(_knowledge(place, policy)))
+        if policy != layout.baseline:
+            found = verdicts(_knowledge(place, policy), _knowledge(0, layout.baseline), 0.02)
+            write_text(layout.knowledge_versus(policy), json.dumps(found))
+
+
+def _knowledge(place: int, policy: str) -> dict[str, object]:
+    right = [number < 25 + 2 * place for number in range(100)]
+    answers = [
+        {
+            "question": f"q{n}",
+            "category": ("stem", "humanities")[n % 2],
+            "subject": f"s{n % 4}",
+            "chosen": "A",
+            "right": one,
         }
-        write_text(f"{layout.results}/knowledge/{policy}.json", json.dumps(found))
+        for n, one in enumerate(right)
+    ]
+    found = {**summary(answers, 0), "letters": {"A": 100 - place * 20, "B": place * 20, "C": 0, "D": 0}}
+    words = summary([{**answer, "guessed": n < 10, "reply": ""} for n, answer in enumerate(answers)], 0)
+    about = {"policy": policy, "way": "likelihood", "chance": 0.25, "lm_eval": "0.4.13", "source": "questions"}
+    return {**about, "limit": None, **found, "also": {"generation": words}}

@@ -344,6 +344,62 @@ def test_an_engine_that_is_not_here_makes_calls_new_and_is_no_error(taught: Rehe
     assert sums(taught.foresee(plays)).new.low > 0
 
 
+# -- the safety study --------------------------------------------------------------------------------------------
+
+
+def guarded(**changes: Any) -> dict[str, Any]:
+    """The small experiment with a safety study, its tasks written into the folder."""
+    tasks = read_tasks(ROOT / "resources/tasks/safety.jsonl")
+    write_jsonl(Path("risky.jsonl"), [task.model_copy(update={"casts": ()}) for task in tasks])
+    config = small()
+    config["task_sets"]["safety"] = {"file": "risky.jsonl", "casts": 4, "shards": 2}
+    config["safety"] = {"tasks": "safety", "partner": "partner", "judge": "judge", **changes}
+    return config
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("watched")
+    with pytest.MonkeyPatch.context() as patch:
+        stage(folder, patch)
+        Rehearsal(guarded()).run()
+    return folder
+
+
+def test_judgements_are_foreseen_cold_and_known_warm(
+    watched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(tmp_path / "cold", monkeypatch)
+    rehearsal = Rehearsal(guarded())
+    cold = sums(rehearsal.foresee(), "judge")
+    shutil.copytree(watched / "ledger", "ledger")
+    warm = sums(rehearsal.foresee(), "judge")
+    took = usage(Path("ledger")).filter(stage="judgements")
+    assert (warm.paid, warm.new.high) == (took["calls"].sum(), 0)
+    assert cold.new.likely == pytest.approx(took["calls"].sum(), rel=0.25)
+    assert cold.prompt_tokens.likely == pytest.approx(took["prompt_tokens"].sum(), rel=0.25)
+    assert cold.completion_tokens.likely == pytest.approx(took["completion_tokens"].sum(), rel=0.25)
+
+
+def test_another_question_pays_for_judgements_alone(
+    watched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(tmp_path / "asked", monkeypatch)
+    shutil.copytree(watched / "ledger", "ledger")
+    Path("mine.jinja").write_text((ROOT / "prompts/safety.jinja").read_text() + "\nThank you.\n")
+    config = guarded()
+    config["prompts"]["safety"] = "mine.jinja"
+    forecasts = Rehearsal(config).foresee()
+    took = usage(Path("ledger")).filter(stage="judgements")["calls"].sum()
+    assert sums(forecasts, "judge").new.likely == took
+    assert sums(forecasts).new.likely == took
+
+
+def test_where_rules_decide_no_judgement_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage(tmp_path / "rules", monkeypatch)
+    assert not Rehearsal(guarded(decided_by="rules")).jobs("judge")
+
+
 # -- jobs without calls ------------------------------------------------------------------------------------------
 
 

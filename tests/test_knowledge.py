@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from parley.config import Knowledge
 from parley.errors import ParleyError
-from parley.evaluation.knowledge import Question, gap, measure, read_questions
+from parley.evaluation.knowledge import gap, measure, ways
+from parley.evaluation.letters import first_letter, guess
+from parley.evaluation.questions import Question, Quiz, read_questions, read_test
 from parley.evaluation.statistics import paired_difference
+from parley.world.prompts import Prompt
+from tests.builders import PROMPTS
+from tests.test_mmlu import published
 from tests.tiny import tiny_model
 
 QUESTIONS = Path(__file__).parents[1] / "resources" / "knowledge"
@@ -215,3 +221,99 @@ def test_without_shots_only_the_question_is_asked(base: Path, write: Write) -> N
         "What is 1 + 1?\nA. 2\nB. 3\nC. 4\nD. 5\nAnswer:"
     )
     assert found["answers"][1]["chosen"] == likeliest(base, prompt)
+
+
+# -- MMLU, and free answers ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_mmlu_is_lm_eval_s_stock_group_on_the_same_files(base: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """lm-eval itself, asked for its own tasks with the folder where it looks for the dataset, says the same."""
+    import lm_eval
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
+    folder = published(tmp_path / "cais" / "mmlu")
+    subjects = sorted(path.name for path in folder.iterdir())
+    configs = [
+        {"config_name": subject, "data_files": [
+            {"split": split, "path": f"{subject}/{split}-*.parquet"} for split in ("test", "dev")
+        ]} for subject in subjects
+    ]  # fmt: skip
+    (folder / "README.md").write_text(f"---\nconfigs: {json.dumps(configs)}\n---\n")
+    found = measure(base, None, Knowledge(source="mmlu", path=str(folder), shots=3), device="cpu")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    own = Path(lm_eval.__file__).parent / "tasks/mmlu/default"
+    stock = lm_eval.simple_evaluate(
+        model=HFLM(pretrained=str(base), device="cpu", dtype="float32", batch_size=8),
+        tasks=[f"mmlu_{subject}" for subject in subjects],
+        num_fewshot=3,
+        task_manager=TaskManager(include_path=str(own), include_defaults=False),
+        bootstrap_iters=0,
+        log_samples=True,
+    )
+    assert stock is not None
+    for subject in subjects:
+        samples = sorted(stock["samples"][f"mmlu_{subject}"], key=lambda sample: sample["doc_id"])
+        mine = [answer["right"] for answer in found["answers"] if answer["subject"] == subject]
+        assert mine == [sample["acc"] == 1.0 for sample in samples]
+        assert found["subjects"][subject]["acc"] == stock["results"][f"mmlu_{subject}"]["acc,none"]
+    assert (found["source"], len(found["missing_subjects"]), found["overall"]["n"]) == ("mmlu", 54, 18)
+    assert found["overall"]["clustered"]["clusters"] == 3
+
+
+@pytest.mark.slow
+def test_free_answers_are_kept_and_guessed_where_they_have_no_letter(base: Path, write: Write) -> None:
+    settings = write().model_copy(update={"way": "both", "tokens": 6})
+    template = Prompt(PROMPTS / "knowledge.jinja")
+    found = measure(base, None, settings, template, seed=1, device="cpu")
+    words = ways(found)["generation"]
+    assert [*ways(found)] == ["likelihood", "generation"] and "guessed" not in found
+    test = read_test(settings)
+    for answer, item in zip(words["answers"], test.asked, strict=True):
+        letter = first_letter(answer["reply"])
+        assert answer["guessed"] is (letter is None)
+        assert answer["chosen"] == (letter or guess(item, 1))
+        assert answer["right"] is (answer["chosen"] == "ABCD"[item.answer])
+    assert words["guessed"] == sum(answer["guessed"] for answer in words["answers"])
+    assert words["answers"][0]["reply"] == written(base, test, template, 6)
+    alone = measure(base, None, settings.model_copy(update={"way": "generation"}), template, device="cpu")
+    assert (alone["way"], alone["answers"]) == ("generation", words["answers"]) and "also" not in alone
+
+
+def written(base: Path, test: Quiz, template: Prompt, tokens: int) -> str:
+    """What the model writes to the first question through its chat template, without lm-eval."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    first = test.asked[0]
+    text = template.render(
+        subject=first.subject, shots=test.shown[first.subject], question=first.question, choices=first.choices
+    )
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base).eval()
+    chat = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+    )
+    ids = tokenizer(chat, return_tensors="pt", add_special_tokens=False).input_ids
+    with torch.no_grad():
+        out = model.generate(ids, max_new_tokens=tokens, do_sample=False)[0, ids.shape[1] :]
+    return str(tokenizer.decode(out, skip_special_tokens=True)).split("<|im_end|>")[0]
+
+
+def test_the_prompt_for_free_answers_shows_answered_questions_and_ends_with_the_one_that_is_asked(write: Write) -> None:
+    test = read_test(write())
+    one = test.asked[0]
+    text = Prompt(PROMPTS / "knowledge.jinja").render(
+        subject="sums", shots=test.shown["sums"], question=one.question, choices=one.choices
+    )
+    assert text.startswith("Answer the last of these multiple-choice questions about sums.")
+    assert "Question: What is 21 + 21?\nA. 42\nB. 43\nC. 44\nD. 45\nAnswer: B\n" in text
+    assert text.endswith("Question: What is 0 + 0?\nA. 0\nB. 1\nC. 2\nD. 3\nAnswer:")
+
+
+@pytest.mark.parametrize("change", [{"path": "somewhere"}, {"revision": "main"}])
+def test_where_mmlu_is_is_asked_for_mmlu_alone(change: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="`path` and `revision` are those of MMLU; write `source: mmlu`"):
+        Knowledge.model_validate(change)
+    assert Knowledge.model_validate({**change, "source": "mmlu"}).source == "mmlu"

@@ -152,6 +152,51 @@ def test_the_published_numbers_are_an_input_that_is_there() -> None:
     assert Path(path).is_file()
 
 
+def test_knowledge_is_compared_with_the_base_s() -> None:
+    here = layout()
+    assert here.all_knowledge_versus() == [f"{HERE}/knowledge/{name}.versus_base.json" for name in ("bc", "sr")]
+    assert {*here.all_knowledge_versus()} <= {*here.everything()}
+    assert f"{HERE}/timings/knowledge/bc.versus.tsv" in here.all_timings()
+    assert layout({"knowledge": None}).all_knowledge_versus() == []
+
+
+def test_the_knowledge_test_reads_its_questions_and_a_prompt_for_free_answers(tmp_path: Path) -> None:
+    ours = ["resources/knowledge/test.jsonl", "resources/knowledge/dev.jsonl"]
+    assert layout().knowledge_files() == ours
+    assert layout({"knowledge.way": "both"}).knowledge_files() == [*ours, "prompts/knowledge.jinja"]
+    assert layout({"knowledge": {"source": "mmlu"}}).knowledge_files() == []  # the hub's, at a fixed revision
+    assert layout({"knowledge": None}).knowledge_files() == []
+    names = ["anatomy/dev-0.parquet", "anatomy/test-0.parquet", "anatomy/validation-0.parquet", "test/law_test.csv"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    folder = {"knowledge": {"source": "mmlu", "path": str(tmp_path)}}
+    assert layout(folder).knowledge_files() == [str(tmp_path / name) for name in names if "validation" not in name]
+
+
+def test_the_judge_of_the_safety_study_is_asked_about_every_episode_of_it_once() -> None:
+    here = layout()
+    assert here.judgements("risky", ("bc", "partner"), "judge") == [
+        f"{HERE}/judgements/risky/bc+partner/judge/00.jsonl"
+    ]
+    asked = [path.removeprefix(f"{HERE}/judgements/") for path in here.all_judgements()]
+    players = [players for tasks, players in PLAYS if tasks == "risky"]
+    assert asked == [f"risky/{each}/judge/00.jsonl" for each in players]
+    assert here.study_judgements("bc") == [path for path in here.all_judgements() if "bc" in path]
+    usage = [path for path in here.all_usage() if "/judgements/" in path]
+    assert len(usage) == len(asked) and usage[0] == f"{HERE}/usage/judgements/risky/base+partner/judge/00.json"
+    assert f"{HERE}/timings/judgements/risky/base+partner/judge/00.tsv" in here.all_timings()
+    assert {*here.all_judgements(), *here.all_seats()} <= {*here.everything()}
+    assert here.all_seats()[1] == f"{HERE}/safety/bc.seats.jsonl"
+
+
+@pytest.mark.parametrize("change", [{"safety.decided_by": "rules"}, {"safety": None, "task_sets.risky": None}])
+def test_where_rules_decide_nobody_is_asked(change: dict[str, Any]) -> None:
+    here = layout(change)
+    assert here.all_judgements() == here.study_judgements("bc") == []
+    assert not [path for path in here.all_usage() if "/judgements/" in path]
+
+
 def test_all_tasks_and_policies_of_the_config_are_there() -> None:
     here = layout()
     assert len([path for path in here.all_tasks() if path.endswith(".jsonl")]) == 5

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from parley.config import Experiment
-from parley.report import effort, parts, tables
+from parley.report import effort, known, parts, tables
 from parley.report.findings import Findings, layout_of
 from parley.report.load import load
 from tests.report_sample import make_sample, sample_experiment
@@ -159,7 +159,7 @@ def test_times_that_snakemake_could_not_measure_are_unknown(broken: tuple[Path, 
 
 
 def test_knowledge_is_compared_question_by_question_and_a_stuck_letter_is_told(whole: tuple[Path, Experiment]) -> None:
-    rows = {row.policy: row for row in tables.known(load(*whole))}
+    rows = {row.policy: row for row in known.ways(load(*whole))[0].rows}
     assert rows["base"].gain is None
     gain = rows["bc_sr"].gain
     # 6 of 100 questions are right that the base had wrong: mean 6, sd 23.87, t interval with 99 degrees of freedom
@@ -169,10 +169,39 @@ def test_knowledge_is_compared_question_by_question_and_a_stuck_letter_is_told(w
     assert rows["sr"].doubts == []
 
 
+def test_each_way_has_its_table_with_verdicts_and_the_share_of_guesses(whole: tuple[Path, Experiment]) -> None:
+    likelihood, words = known.ways(load(*whole))
+    assert (likelihood.name, words.name) == ("likelihood", "generation")
+    assert likelihood.categories == ["overall", "stem", "humanities"]
+    assert [row.verdict["verdict"] if row.verdict else None for row in likelihood.rows] == [None, *["not inferior"] * 3]
+    assert words.rows[0].doubts[-1] == "10 % of the answers of base have no letter and were drawn at random."
+    assert [subject for subject, _ in likelihood.subjects] == ["s0", "s1", "s2", "s3"]
+    assert all(len(cells) == 4 for _, cells in likelihood.subjects)
+
+
+def test_a_test_that_is_not_whole_says_so(broken: tuple[Path, Experiment]) -> None:
+    assert known.limits(load(*broken)) == []
+    path = broken[0] / "knowledge/bc.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "limit": 1, "missing_subjects": ["a", "b"]}))
+    assert known.limits(load(*broken)) == [
+        "A quick look: only the first 1 question of each subject were asked.",
+        "Not all of MMLU: 2 subjects of 57 were not in the folder.",
+    ]
+
+
+def test_a_comparison_that_is_missing_or_broken_is_told(broken: tuple[Path, Experiment]) -> None:
+    (broken[0] / "knowledge/bc.versus_base.json").unlink()
+    (broken[0] / "knowledge/sr.versus_base.json").write_text('{"ways": {"likelihood": {"verdict": "open"}}}')
+    found = load(*broken)
+    assert found.gaps["knowledge"][0] == "knowledge/bc.versus_base.json is missing"
+    assert "knowledge/sr.versus_base.json cannot be read" in found.gaps["knowledge"][1]
+    assert known.ways(found)[0].rows[1].verdict is None
+
+
 def test_knowledge_of_other_questions_than_the_base_had_is_not_compared(broken: tuple[Path, Experiment]) -> None:
     path = broken[0] / "knowledge/bc.json"
     path.write_text(path.read_text().replace('"q7"', '"q700"'))
-    rows = {row.policy: row for row in tables.known(load(*broken))}
+    rows = {row.policy: row for row in known.ways(load(*broken))[0].rows}
     assert rows["bc"].gain is None and rows["sr"].gain is not None
 
 

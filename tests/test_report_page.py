@@ -1,5 +1,6 @@
 """The page as a whole: complete, self-contained, safe, deterministic, and honest about what is not there."""
 
+import json
 import re
 import shutil
 from collections import Counter
@@ -12,6 +13,7 @@ import pytest
 from parley.config import Experiment
 from parley.records.episode import Action, Episode
 from parley.records.jsonl import read_jsonl, write_jsonl
+from parley.report import tables
 from parley.report.figures import figures, save_figures
 from parley.report.load import load
 from parley.report.page import render
@@ -169,6 +171,30 @@ def test_what_is_not_configured_is_said_to_be_absent(tmp_path: Path) -> None:
         load(tmp_path, sample_experiment(tmp_path, knowledge=None, safety=None, task_sets=sets)), Provenance()
     )
     assert "has no knowledge test" in text and "has no safety study" in text
+
+
+def test_the_safety_study_shows_judge_and_rules_with_their_agreement(sample: tuple[Path, Experiment]) -> None:
+    findings = load(*sample)
+    text = render(findings, Provenance())
+    section = text[text.index('<section id="side-effects"') :].split("</section>")[0]
+    assert section.count("Judge and rules as") == 2 and "harm, prevention and alternatives are what" in section
+    role = tables.roles(findings)[0]
+    assert [(player, measure) for player, measure, _ in role.judged] == [
+        (player, "harm") for player in sample[1].measured()
+    ]
+    cell = next(cell for player, _, cell in role.judged if player == "bc")
+    assert (cell["unjudged"], cell["compared"]) == (2, 2) and 0 <= cell["agreement"] <= 1
+
+
+def test_a_study_by_rules_alone_says_that_nobody_judged(sample: tuple[Path, Experiment], tmp_path: Path) -> None:
+    study = {"tasks": "safety", "partner": "partner", "judge": "judge", "decided_by": "rules"}
+    root = tmp_path / "sample"
+    shutil.copytree(sample[0], root)
+    for path in (root / "safety").glob("*.json"):
+        rows = [{**row, "by": "rules"} for row in json.loads(path.read_text())]
+        path.write_text(json.dumps(rows))
+    text = render(load(root, sample_experiment(sample[0].parents[1], safety=study)), Provenance())
+    assert "Judge and rules as" not in text and "(no judge)" in text
 
 
 def test_half_of_the_scores_are_better_than_none(sample: tuple[Path, Experiment], tmp_path: Path) -> None:

@@ -15,14 +15,13 @@ from parley.evaluation.safety import (
     OBSERVATIONS,
     SUMMARY,
     Rules,
-    alternatives,
-    engaged,
-    last_stance,
     observe,
     summarize,
 )
+from parley.evaluation.talk import alternatives, engaged, last_stance
 from parley.evaluation.toxicity import Lexicon, profanity_scores, read_lexicon
 from parley.records.episode import Action, Episode, Turn
+from parley.records.judgement import Judgement
 from parley.records.task import Goal, Task
 
 CUES = Cues()
@@ -312,6 +311,86 @@ def test_the_table_is_json_with_what_it_was_read_by() -> None:
     other = Rules(Lexicon(("fool",)), Cues(harm=("x",)), classifier="test 1").provenance()
     assert row["lexicon"] != other["lexicon"]
     assert row["cues"] != other["cues"]
+
+
+# -- the judge, and rules beside it ----------------------------------------------------------------------------------
+
+
+def judgement(of: Episode, harm: bool, *offers: str, failure: str | None = None) -> Judgement:
+    """What a judge says: the harm is gone on with, or given up."""
+    fields = {"episode": of.id, "task": of.task, "cast": of.cast, "players": of.players, "replicate": of.replicate}
+    whose = {**fields, "judge": "judge", "call": "k"}
+    if failure:
+        return Judgement.model_validate({**whose, "failure": failure})
+    why = {"reasoning": "Because.", "turn": 1, "quote": "so", "verbatim": True}
+    ways = {"reasoning": "Ways.", "offers": [{"turn": 2, "offer": offer} for offer in offers]}
+    found = {"harm": {**why, "answer": harm}, "prevention": {**why, "answer": not harm}, "alternatives": ways}
+    return Judgement.model_validate({**whose, **found})
+
+
+def judged(*pairs: tuple[Episode, Judgement]) -> pl.DataFrame:
+    tasks = {name: task(name) for name in {one.task for one, _ in pairs}}
+    return observe([one for one, _ in pairs], tasks, "bc", "partner", RULES, {told.episode: told for _, told in pairs})
+
+
+def measured(rows: pl.DataFrame, measure: str) -> dict[str, object]:
+    table = summarize(rows, RULES, "{bc}", "{partner}", "{judge}")
+    return table.filter(pl.col("mean").is_not_null() & (pl.col("measure") == measure)).row(0, named=True)
+
+
+#: Three talks in which the rules hear harm, and one in which they hear it given up.
+HEARD = [episode(URGE, STOP, line, replicate=number) for number, line in enumerate([URGE, URGE, PLAN, YIELD])]
+
+
+def test_the_judge_decides_and_the_rules_stand_beside_it() -> None:
+    rows = judged(*((one, judgement(one, harm=number == 0)) for number, one in enumerate(HEARD)))
+    harm = measured(rows, "harm")
+    assert (harm["by"], harm["mean"], harm["rules_mean"]) == ("judge", 0.25, 0.75)
+    assert (harm["compared"], harm["agreement"], harm["unjudged"]) == (4, 0.5, 0)
+    assert harm["kappa"] == pytest.approx((0.5 - 0.375) / (1 - 0.375))
+    engaged_ = measured(rows, "engaged")
+    assert (engaged_["by"], engaged_["rules_mean"], engaged_["agreement"]) == ("rules", None, None)
+    assert harm["judge_model"] == "{judge}"
+
+
+def test_prevention_and_alternatives_are_the_judge_s_too() -> None:
+    lines = (URGE, STOP + " How about a walk?", YIELD)
+    first, second = (episode(*lines, players=("partner", "bc"), replicate=number) for number in (0, 1))
+    rows = judged((first, judgement(first, False, "a walk", "a swim")), (second, judgement(second, True)))
+    prevention, ways = measured(rows, "prevention"), measured(rows, "alternatives")
+    assert (prevention["mean"], prevention["rules_mean"], prevention["agreement"]) == (0.5, 1.0, 0.5)
+    assert (ways["mean"], ways["rules_mean"], ways["agreement"]) == (1.0, 1.0, 0.0)
+    seat = rows.sort("judged_alternatives").row(1, named=True)
+    assert seat["judged_proposals"] == ["a walk", "a swim"] and seat["proposals"] == ["a walk"]
+    assert (seat["reasoning"], seat["quote"], seat["verbatim"]) == ("Because.", "so", True)
+
+
+def test_what_the_judge_did_not_answer_is_counted_and_is_no_no() -> None:
+    lost = judgement(HEARD[0], True, failure="judging failed: unreadable")
+    rows = judged((HEARD[0], lost), (HEARD[1], judgement(HEARD[1], harm=True)))
+    harm = measured(rows, "harm")
+    assert (harm["mean"], harm["n"], harm["unjudged"], harm["compared"]) == (1.0, 1, 1, 1)
+    assert rows.filter(pl.col("unjudged").is_not_null())["harm"].to_list() == [True], "the rules decide all the same"
+
+
+def test_an_episode_that_failed_is_failed_and_not_unjudged() -> None:
+    broken = episode(URGE, ending="failed", failure="why")
+    rows = judged(
+        (broken, judgement(broken, True, failure="episode failed: why")), (HEARD[0], judgement(HEARD[0], True))
+    )
+    harm = measured(rows, "harm")
+    assert (harm["failed"], harm["unjudged"], harm["n"]) == (1, 0, 1)
+
+
+def test_an_episode_that_nobody_judged_is_an_error() -> None:
+    with pytest.raises(ParleyError, match="an episode of the task 'tyres' was not judged; judge the episodes again"):
+        observe(HEARD, {"tyres": task()}, "bc", "partner", RULES, {})
+
+
+def test_without_a_judge_rules_decide_and_say_so() -> None:
+    table = summarize(seen(*HEARD), RULES, "{bc}", "{partner}")
+    assert set(table["by"]) == {"rules"} and table["judge_model"].null_count() == len(table)
+    assert table["agreement"].null_count() == len(table)
 
 
 def test_observations_do_not_depend_on_the_order_of_files() -> None:

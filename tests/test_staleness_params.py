@@ -20,12 +20,14 @@ def strings(mini: Experiment) -> dict[str, str]:
     found |= {f"casts {name}": staleness.casts(mini, name) for name in mini.task_sets}
     found |= {f"episodes {'+'.join(players)}": staleness.episodes(mini, players) for _, players, _ in layout.plays()}
     found |= {f"ratings {judge}": staleness.ratings(mini, judge) for _, _, judge in layout.plays()}
+    found |= {f"judgements {judge}": staleness.judgements(mini, judge) for _, _, judge in layout.plays()}
     for policy in layout.trained_policies():
         found[f"selection {policy}"] = staleness.selection(mini, policy)
         found[f"dataset {policy}"] = staleness.dataset(mini, policy)
         found[f"training {policy}"] = staleness.training(mini, policy)
     found |= {f"base_policy {policy}": staleness.base_policy(mini, policy) for policy in layout.base_policies()}
     found |= {f"knowledge {policy}": staleness.knowledge(mini, policy) for policy in mini.policies}
+    found["noninferiority base"] = staleness.noninferiority(mini)
     for player in mini.measured():
         found[f"scores {player}"] = staleness.scores(mini, player, "all")
         found[f"safety {player}"] = staleness.safety(mini, player)
@@ -66,7 +68,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     ({"models.partner.name": "partner-2"}, ["episodes *partner*", "scores *", "safety *", *RATED]),
-    ({"models.judge.revision": "b"}, ["ratings judge", "scores *", *RATED]),
+    ({"models.judge.revision": "b"}, ["ratings judge", "judgements judge", "scores *", "safety *", *RATED]),
     ({"models.writer.max_tokens": 99}, ["tasks *"]),
     (
         {"models.agent.temperature": 0.5},
@@ -81,7 +83,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     # Other weights are trained from, and tested, too; a folder's content is an input.
     ({"models.agent.path": "models/other"}, ["training *", "knowledge *", "base_policy base"]),
     # What is done with it.
-    ({"seed": 2}, ["tasks *", "casts *", "episodes *", "ratings *"]),
+    ({"seed": 2}, ["tasks *", "casts *", "episodes *", "ratings *", "judgements *"]),
     ({"task_sets.round1.count": 5}, ["tasks round1"]),
     ({"task_sets.round2.similarity": 0.7}, ["tasks round2"]),
     ({"task_sets.round1.casts": 3}, ["casts round1"]),
@@ -98,7 +100,11 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"evaluations.all.tag": "hard"}, ["scores *", *RATED]),
     ({"evaluations.all.casts": 1}, ["scores *", *RATED]),
     ({"knowledge.shots": 5}, ["knowledge *"]),
+    ({"knowledge.way": "both"}, ["knowledge *"]),
+    ({"knowledge.limit": 10}, ["knowledge *"]),
+    ({"knowledge.margin": 0.05}, ["noninferiority *"]),
     ({"safety.lexicon": "other.txt"}, ["safety *"]),
+    ({"safety.decided_by": "rules"}, ["safety *"]),
     # What is new is made, and what is there stays.
     ({"evaluations.hard": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}}, [*RATED]),
     ({"policies.other": {"model": "partner"}}, ["tables *", "figure"]),
@@ -142,6 +148,11 @@ def test_the_strings_are_one_line_of_json_without_secrets_or_addresses() -> None
     for text in strings(experiment(reached)).values():
         assert json.loads(text) is not None and "\n" not in text
         assert "elsewhere" not in text and "ANOTHER_KEY" not in text
+
+
+def test_guesses_are_drawn_by_the_seed() -> None:
+    first, other = (experiment({"knowledge.way": "generation", "seed": seed}) for seed in (1, 2))
+    assert staleness.knowledge(first, "bc") != staleness.knowledge(other, "bc")
 
 
 def test_a_set_from_a_file_is_written_by_nobody() -> None:

@@ -1,12 +1,14 @@
 """The workflow as a user runs it: real Snakemake, real jobs, in a temporary folder."""
 
+import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.workflow import Workshop, jobs, kill, talk_only, whole
+from tests.workflow import ROOT, Workshop, jobs, kill, ran, talk_only, whole
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +131,47 @@ def test_a_judge_that_fails_wholly_stops_with_one_line_and_loses_nothing(tmp_pat
     output = workshop.run("scores", status=1, cores=1)
     assert "judge rated none of" in output and "nothing is lost" in output
     assert list(workshop.results.glob("episodes/small/*/*.jsonl"))
+
+
+def guarded() -> dict[str, Any]:
+    """Scripted players on the safety tasks alone."""
+    config = talk_only()
+    lines = (ROOT / "resources/tasks/safety.jsonl").read_text(encoding="utf-8").splitlines()
+    config["task_sets"]["small"]["count"] = 1
+    config["task_sets"]["risky"] = {"file": "mine.jsonl"}
+    config["safety"] = {"tasks": "risky", "partner": "partner", "judge": "judge"}
+    config["mine"] = "".join(line + "\n" for line in lines[:2])
+    return config
+
+
+def test_the_judge_of_the_safety_study_is_asked_once_and_again_only_for_another_question(tmp_path: Path) -> None:
+    config = guarded()
+    text = config.pop("mine")
+    workshop = Workshop(tmp_path / "talk", config)
+    (workshop.folder / "mine.jsonl").write_text(text, encoding="utf-8")
+    workshop.run("results/talk/safety/base.json")
+    table = json.loads((workshop.results / "safety/base.json").read_text())
+    harm = next(row for row in table if row["measure"] == "harm")
+    assert (harm["by"], harm["n"], harm["unjudged"], harm["compared"]) == ("judge", 16, 0, 16)
+    judgements = workshop.read("judgements/**/*.jsonl")
+    assert len(judgements) == 2
+    calls = workshop.calls()
+    # Another question: the judge is asked anew about the same episodes, and nothing else runs.
+    question = (ROOT / "prompts/safety.jinja").read_text(encoding="utf-8")
+    (workshop.folder / "mine.jinja").write_text(question + "\nThank you.\n", encoding="utf-8")
+    config["prompts"]["safety"] = "mine.jinja"
+    workshop.configure(config)
+    assert set(ran(workshop.run("results/talk/safety/base.json", cores=1))) <= {"judge", "safety"}
+    assert workshop.calls() == calls + 32
+
+
+def test_safety_tasks_without_roles_stop_with_one_line_before_the_judge_is_asked(tmp_path: Path) -> None:
+    config = talk_only()
+    config["safety"] = {"tasks": "small", "partner": "partner", "judge": "judge"}
+    workshop = Workshop(tmp_path / "talk", config)
+    output = workshop.run("judgements", status=1, cores=1)
+    assert "has the roles None; a safety task needs" in output
+    assert not list((workshop.folder / "ledger").glob("judgements/**/*.sqlite"))
 
 
 def test_a_truncated_ledger_is_told_in_one_line_and_costs_only_what_was_cut(tmp_path: Path) -> None:

@@ -1,8 +1,13 @@
 """What policies are measured by."""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from parley.config.section import Section
+
+#: The parquet files of `cais/mmlu` as they are since March 2024: 57 subjects, 14,042 test questions.
+MMLU = "c30699e8356da336a370243923dbaf21066bb9fe"
 
 
 class Evaluation(Section):
@@ -16,11 +21,31 @@ class Evaluation(Section):
 
 
 class Knowledge(Section):
-    """A multiple-choice test run by lm-eval on each policy (paper, Table 4)."""
+    """A multiple-choice test run by lm-eval on each policy (paper, Table 4): questions of one's own, or MMLU."""
 
-    test: str = "resources/knowledge/test.jsonl"
-    dev: str = "resources/knowledge/dev.jsonl"
-    shots: int = Field(default=5, ge=0)
+    source: Literal["questions", "mmlu"] = Field(
+        default="questions", description="the questions of `test` and `dev`, or the stock `mmlu` of lm-eval"
+    )
+    test: str = Field(default="resources/knowledge/test.jsonl", description="the questions that are asked")
+    dev: str = Field(default="resources/knowledge/dev.jsonl", description="answered questions that may be shown")
+    path: str | None = Field(default=None, description="a folder that holds MMLU; from the hub if not given")
+    revision: str = Field(default=MMLU, description="of `cais/mmlu` on the hub")
+    shots: int = Field(default=5, ge=0, description="answered questions that a prompt shows first")
+    way: Literal["likelihood", "generation", "both"] = Field(
+        default="likelihood",
+        description="the likeliest letter, as lm-eval does; or the first letter in a free answer, as the paper did",
+    )
+    tokens: int = Field(default=32, ge=1, description="most tokens of a free answer; the rest is cut off")
+    margin: float = Field(
+        default=0.02, gt=0, lt=1, description="how much less accurate than the base still counts as not inferior"
+    )
+    limit: int | None = Field(default=None, ge=1, description="a quick look: only so many questions of each subject")
+
+    @model_validator(mode="after")
+    def _of_mmlu(self) -> Self:
+        if self.source == "questions" and (self.path is not None or self.revision != MMLU):
+            raise ValueError("`path` and `revision` are those of MMLU; write `source: mmlu`, or delete them")
+        return self
 
 
 class Safety(Section):
@@ -28,5 +53,11 @@ class Safety(Section):
 
     tasks: str
     partner: str
-    judge: str
-    lexicon: str = "resources/toxic_words.txt"
+    judge: str = Field(description="rates the episodes, and answers the study's questions if it decides")
+    decided_by: Literal["judge", "rules"] = Field(
+        default="judge",
+        description="harm, prevention and alternatives: asked of the judge, with the rules beside it; or rules alone",
+    )
+    lexicon: str = Field(
+        default="resources/toxic_words.txt", description="toxic words to count, one a line; yours to replace"
+    )

@@ -1,6 +1,6 @@
 """Lengths: how many characters the prompts of an experiment have, from its real templates, tasks and characters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from parley.code import ROOT
@@ -12,7 +12,6 @@ from parley.records.task import Cast, Keyword, Task, read_tasks
 from parley.world.observation import turn_text
 from parley.world.playing import SEATS
 from parley.world.prompts import prompt
-from parley.world.rating import rating_text
 
 #: Tasks that are rendered for one number.
 SAMPLE = 6
@@ -21,6 +20,10 @@ FRAME = len(Action(action_type="speak", argument="").as_json())
 WORDS = "I see what you mean, and I would like to find a way that works for both of us. "
 #: Stand for tasks that are not written yet, where the experiment has no file of tasks.
 OURS = ROOT / "resources" / "tasks" / "evaluation.jsonl"
+
+
+#: A judge's prompt for an episode of a task between two people.
+Text = Callable[[Task, tuple[Character, Character], Episode], str]
 
 
 class Lengths:
@@ -58,9 +61,8 @@ class Lengths:
                 total[number] += len(text)
         return [characters / len(scenes) for characters in total]
 
-    def of_rating(self, tasks: Sequence[Task], turns: float, words: tuple[float, float]) -> float:
-        """Characters of the judge's prompt for an episode of so many turns."""
-        template = prompt(self._experiment.prompts.rating)
+    def of_talk(self, tasks: Sequence[Task], turns: float, words: tuple[float, float], text: Text) -> float:
+        """Characters of a judge's prompt for an episode of so many turns."""
         found = []
         for task, people in self._scenes(tasks):
             episode = Episode(
@@ -72,13 +74,13 @@ class Lengths:
                 turns=tuple(_talk(people, round(turns), words)),
                 ending="turns",
             )
-            found.append(len(rating_text(template, task, people, episode)))
+            found.append(len(text(task, people, episode)))
         return _mean(found)
 
-    def of_episode(self, episode: Episode, task: Task) -> int:
-        """Characters of the judge's prompt for an episode that is there."""
+    def of_episode(self, episode: Episode, task: Task, text: Text) -> int:
+        """Characters of a judge's prompt for an episode that is there."""
         people = self.characters[episode.cast[0]], self.characters[episode.cast[1]]
-        return len(rating_text(prompt(self._experiment.prompts.rating), task, people, episode))
+        return len(text(task, people, episode))
 
     def _scenes(self, tasks: Sequence[Task]) -> list[tuple[Task, tuple[Character, Character]]]:
         """Some tasks, evenly spread, each with a cast."""

@@ -14,10 +14,10 @@ from parley.estimate.forecast import Range
 #: English prose in the tokenizers of today's models.
 CHARACTERS_PER_TOKEN = 4.0
 #: Tokens of an answer where there is no experience: language models, and the playhouse's speakers, who say less.
-ANSWER = {"tasks": 350.0, "episodes": 60.0, "ratings": 700.0}
-ANSWER_PLAYHOUSE = {"tasks": 150.0, "episodes": 18.0, "ratings": 275.0}
+ANSWER = {"tasks": 350.0, "episodes": 60.0, "ratings": 700.0, "judgements": 250.0}
+ANSWER_PLAYHOUSE = {"tasks": 150.0, "episodes": 18.0, "ratings": 275.0, "judgements": 100.0}
 #: The most that an answer is thought to have, as a share of `max_tokens`: who acts is given room, a form is filled.
-FILLED = {"tasks": 0.8, "episodes": 1 / 3, "ratings": 0.8}
+FILLED = {"tasks": 0.8, "episodes": 1 / 3, "ratings": 0.8, "judgements": 0.8}
 #: Turns of an episode that nothing cuts short: any of these numbers, all as likely.
 TURNS = range(3, 19)
 #: Written tasks that are kept; the others are duplicates or cannot be read.

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parley.canonical import seed_from
 from parley.playhouse.families import Want, read_goal
@@ -15,12 +15,16 @@ class NotUnderstood(ValueError):
 
 @dataclass(frozen=True)
 class Line:
-    """One turn of the talk: who (first name), what kind of action, the text, and the acts heard in it."""
+    """One turn of the talk: who (first name), what kind of action, the text, and the acts heard in it.
+
+    `number` is the turn's, from 1, where the prompt tells it; lines that differ in it alone are equal.
+    """
 
     who: str
     kind: str
     text: str
     acts: tuple[Act, ...]
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Scene:
 _QUIET = "did nothing|left the conversation"
 _WHO = r"[^\s:,\[]+"  # a first name, hyphens and all
 _LONG = re.compile(
-    rf'^Turn #\d+: (?P<who>{_WHO})[^:\[]*? (?:said: "(?P<text>.*)"|\[(?P<kind>[^\]]+)\] (?P<deed>.*)|(?P<quiet>{_QUIET}))$'
+    rf"^Turn #(?P<number>\d+): (?P<who>{_WHO})[^:\[]*? "
+    rf'(?:said: "(?P<text>.*)"|\[(?P<kind>[^\]]+)\] (?P<deed>.*)|(?P<quiet>{_QUIET}))$'
 )
 _SHORT = re.compile(rf"^(?P<who>{_WHO})(?:: (?P<text>.*)| \[(?P<kind>[^\]]+)\] (?P<deed>.*)| (?P<quiet>{_QUIET}))$")
 
@@ -57,12 +62,12 @@ def read_line(line: str) -> Line | None:
     match = _LONG.match(line) or _SHORT.match(line)
     if not match:
         return None
-    who = match["who"]
+    who, number = match["who"], int(match.groupdict().get("number") or 0)
     if match["text"] is not None:
-        return Line(who, "speak", match["text"], tuple(hear(match["text"])))
+        return Line(who, "speak", match["text"], tuple(hear(match["text"])), number)
     if match["kind"]:
-        return Line(who, match["kind"], match["deed"], ())
-    return Line(who, "leave" if match["quiet"].startswith("left") else "none", "", ())
+        return Line(who, match["kind"], match["deed"], (), number)
+    return Line(who, "leave" if match["quiet"].startswith("left") else "none", "", (), number)
 
 
 def _after(label: str, text: str) -> str:

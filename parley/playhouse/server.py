@@ -13,6 +13,7 @@ from parley.playhouse.judge import rate
 from parley.playhouse.partner import act_as_partner
 from parley.playhouse.reading import NotUnderstood, read_scene
 from parley.playhouse.wanderer import act_as_wanderer
+from parley.playhouse.watcher import asks_about_harm, judge
 from parley.playhouse.writer import write_task
 
 Speaker = Callable[[str, Random], str]
@@ -22,7 +23,7 @@ SPEAKERS: dict[str, Speaker] = {
     "expert": lambda prompt, rng: act_as_expert(read_scene(prompt), rng),
     "partner": lambda prompt, rng: act_as_partner(read_scene(prompt), rng),
     "wanderer": lambda prompt, rng: act_as_wanderer(read_scene(prompt), rng),
-    "judge": rate,
+    "judge": lambda prompt, rng: judge(prompt, rng) if asks_about_harm(prompt) else rate(prompt, rng),
 }
 
 

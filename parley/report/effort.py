@@ -42,6 +42,7 @@ STAGES = (
     "casts",
     "episodes",
     "ratings",
+    "judgements",
     "selections",
     "datasets",
     "policies",

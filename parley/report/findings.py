@@ -76,6 +76,7 @@ class Findings:
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     knowledge: dict[str, dict[str, Any]] = field(default_factory=dict)
+    knowledge_versus: dict[str, dict[str, Any]] = field(default_factory=dict)
     safety: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=safety.SUMMARY))
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     usage: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=USAGE))

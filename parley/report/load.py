@@ -51,6 +51,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         manifests=shelf.each("training", {name: layout.manifest(name) for name in experiment.policies}, _json),
         training=shelf.each("training", {name: f"{layout.policy(name)}/training_log.jsonl" for name in trained}, _log),
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
+        knowledge_versus=shelf.each("knowledge", _versus_files(layout), _verdicts),
         safety=_concat(shelf.all_of("safety", _side(layout, "safety"), _safety), safety.SUMMARY),
         tables=shelf.each("tables", {name: layout.table(name) for name in TABLES}, read_cells),
         usage=_concat(list(_usage(shelf, used)), USAGE),
@@ -140,6 +141,20 @@ def _knowledge(path: Path) -> dict[str, Any]:
     for part in (found["overall"], *found["categories"].values()):
         if missing := {"acc", "se", "n"} - set(part):
             raise LookupError(f"an accuracy has no {sorted(missing)[0]}")
+    return found
+
+
+def _versus_files(layout: Layout) -> dict[str, str]:
+    others = [name for name in layout.experiment.policies if name != layout.baseline]
+    return {name: layout.knowledge_versus(name) for name in others} if layout.experiment.knowledge else {}
+
+
+def _verdicts(path: Path) -> dict[str, Any]:
+    """A policy's knowledge beside the base's, by way. Raises LookupError if something is missing."""
+    found = _json(path)
+    for told in dict(found["ways"]).values():
+        if missing := {"verdict", "difference", "least", "most"} - set(told):
+            raise LookupError(f"a verdict has no {sorted(missing)[0]}")
     return found
 
 

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from parley.config import Experiment
-from parley.report import effort, parts, tables, words
+from parley.report import effort, known, parts, tables, words
 from parley.report.answer import answer, headline
 from parley.report.failures import failures
 from parley.report.figures import figures
@@ -44,8 +44,8 @@ def render(findings: Findings, provenance: Provenance) -> str:
         selected=[tables.selected(findings, name) for name in experiment.policies if experiment.trained(name)],
         written=[tables.written(findings, name) for name in experiment.task_sets],
         manifests=findings.manifests,
-        known=tables.known(findings),
-        categories=tables.categories(findings),
+        known=known.ways(findings),
+        limits=known.limits(findings),
         chance=next((result["chance"] for result in findings.knowledge.values()), None),
         knowledge=findings.knowledge,
         roles=tables.roles(findings),

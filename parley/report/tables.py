@@ -1,19 +1,15 @@
 """Tables: the rows that the page shows, as plain values; how they look is the template's business."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from parley.errors import ParleyError
-from parley.evaluation import knowledge
 from parley.evaluation.safety import MEASURES, ROLES
 from parley.learning.selection import OUTCOMES, funnel
 from parley.records.rating import DIMENSIONS
 from parley.report.answer import Gain, Score, gain_of, score_of
 from parley.report.findings import Findings
-from parley.report.words import percent
 
 #: (key, short name, range in words) in the order of the tables.
 COLUMNS: tuple[tuple[str, str, str], ...] = (
@@ -144,67 +140,22 @@ def written(findings: Findings, name: str) -> Written:
 
 
 @dataclass(frozen=True)
-class Known:
-    """A policy's accuracies by category (`acc`, `se`, `n`; None where it has none), `overall` first.
-
-    `gain` is the paired difference to the base in percentage points; `doubts` are what makes the numbers suspect.
-    """
-
-    policy: str
-    cells: list[dict[str, Any] | None]
-    gain: Gain | None
-    doubts: list[str]
-
-
-def categories(findings: Findings) -> list[str]:
-    """What the knowledge test has accuracies for, `overall` first; empty if nothing was measured."""
-    found = [name for result in findings.knowledge.values() for name in result["categories"]]
-    return ["overall", *dict.fromkeys(found)] if findings.knowledge else []
-
-
-def known(findings: Findings) -> list[Known]:
-    """The knowledge table, a row a policy that was tested."""
-    base = findings.knowledge.get(findings.baseline)
-    rows = []
-    for policy, result in findings.knowledge.items():
-        parts = {"overall": result["overall"], **result["categories"]}
-        gain = _knowledge_gain(policy, result, findings.baseline, base) if policy != findings.baseline else None
-        cells = [parts.get(name) for name in categories(findings)]
-        rows.append(Known(policy, cells, gain, list(_knowledge_doubts(policy, result))))
-    return rows
-
-
-def _knowledge_gain(policy: str, result: dict[str, Any], other: str, base: dict[str, Any] | None) -> Gain | None:
-    try:
-        found = knowledge.gap(result, base) if base is not None else None
-    except (ParleyError, LookupError):
-        return None
-    if found is None:
-        return None
-    points = {name: None if found[key] is None else 100 * found[key] for name, key in _POINTS.items()}
-    return Gain(policy, other, **points, p=found["p"], n=found["n"], clusters=found["clusters"])
-
-
-_POINTS = {"difference": "mean", "low": "low", "high": "high"}
-
-
-def _knowledge_doubts(policy: str, result: dict[str, Any]) -> Iterator[str]:
-    if truncated := result.get("truncated"):
-        yield f"{truncated} prompts were longer than the context of {policy} and lost their beginning."
-    letters = result.get("letters") or {}
-    letter = max(letters, key=lambda one: letters[one], default=None)
-    if letter is not None and letters[letter] > 0.8 * sum(letters.values()):
-        share = percent(letters[letter] / sum(letters.values()))
-        yield f"{policy} answered {letter} to {share} of the questions, whatever was asked."
-
-
-@dataclass(frozen=True)
 class Role:
     """The safety study in one role: measures with the better direction, and a row a player (one cell a measure)."""
 
     name: str
     measures: list[tuple[str, str]]
-    rows: list[tuple[str, list[dict[str, object] | None], int, int, int]] = field(default_factory=list)
+    rows: list[tuple[str, list[dict[str, Any] | None], int, int, int]] = field(default_factory=list)
+
+    @property
+    def judged(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """(player, measure, cell) of what the judge decided, measure by measure."""
+        return [
+            (player, measure, cell)
+            for place, (measure, _) in enumerate(self.measures)
+            for player, cells, *_ in self.rows
+            if (cell := cells[place]) is not None and cell["by"] == "judge"
+        ]
 
 
 def roles(findings: Findings) -> list[Role]:

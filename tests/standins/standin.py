@@ -121,6 +121,26 @@ class StandIn:
         write(self.one("out"), *lines)
         write(self.one("usage"), {"calls": len(lines)})
 
+    def judgements(self) -> None:
+        texts = {task["name"]: task["text"] for task in records(self.one("tasks"))}
+        how = (self.salt, self.model(self.one("judge")), content(self.experiment["prompts"]["safety"]))
+        lines = [
+            {**episode, "harm": number(episode["talk"], texts[episode["task"]], how) > 4}
+            for episode in records(self.one("episodes"))
+        ]
+        write(self.one("out"), *lines)
+        write(self.one("usage"), {"calls": len(lines)})
+
+    def safety(self) -> None:
+        study, texts = self.experiment["safety"], {one["name"]: one["text"] for one in records(*self.options["tasks"])}
+        judged = study["decided_by"] == "judge"
+        told = records(*self.options["judgements"]) if judged else records(*self.options["episodes"])
+        who = [self.model(name) for name in (self.one("player"), study["partner"], *[study["judge"]] * judged)]
+        read_by = digest(study, content(study["lexicon"]), self.salt)
+        lines = [{**one, "text": texts[one["task"]], "words": digest(one["talk"], read_by)} for one in told]
+        write(self.one("seats"), *lines)
+        write(self.one("out"), {"seats": digest(lines), "who": digest(who), "read_by": read_by})
+
     def selection(self) -> None:
         rule = self.experiment["policies"][self.one("policy")]["learns_from"]["selection"]
         bar = 10 * (1 - rule["share"])
@@ -161,7 +181,7 @@ class StandIn:
 
     def knowledge(self) -> None:
         questions = content(self.experiment["knowledge"]["test"], self.experiment["knowledge"]["dev"])
-        settings = self.experiment["knowledge"]
+        settings = {**self.experiment["knowledge"], "margin": None}
         adapters = [content(pair.split("=")[1] + "/adapter.bin") for pair in self.options.get("adapter", [])]
         base = content("resources/pocket/model.safetensors")
         write(self.one("out"), [questions, settings, adapters, base, self.salt])
@@ -180,11 +200,18 @@ class StandIn:
                 Path(self.one("out")).with_suffix(f".{form}"), {"drawn": content(self.one("cells")), "salt": self.salt}
             )
 
+    def noninferiority(self) -> None:
+        answers = content(self.one("result"), self.one("baseline"))
+        write(self.one("out"), [answers, self.experiment["knowledge"]["margin"], self.salt])
+
     def report(self) -> None:
         layout = self.layout()
         shown = [*layout.all_scores(), *layout.all_ratings(), *layout.all_selections(), *layout.all_usage()]
         shown += [path for path in layout.all_tables() if path.endswith(".csv")]
-        write(self.one("out"), {"page": content(*shown, *layout.side_effects()), "salt": self.salt})
+        write(
+            self.one("out"),
+            {"page": content(*shown, *layout.side_effects(), *layout.all_knowledge_versus()), "salt": self.salt},
+        )
 
     def layout(self) -> Any:
         """Where the files of the experiment lie."""

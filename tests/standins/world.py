@@ -17,8 +17,8 @@ from parley.config import Experiment, check
 from parley.layout import DRAWN, FORMS, TABLES, Layout
 from tests.workflow import clone_code
 
-KINDS = ("base_policy", "casts", "dataset", "episodes", "knowledge", "ratings", "report", "scores", "selection")
-KINDS += ("tasks", "training", "tables", "figure")
+KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
+KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
@@ -39,6 +39,7 @@ def config() -> dict[str, Any]:
             "round1": {"file": "round1.jsonl", "casts": 2, "shards": 3},
             "round2": {"count": 4, "writer": "writer", "casts": 2, "shards": 2},
             "test": {"file": "test.jsonl", "casts": 1},
+            "risky": {"file": "risky.jsonl", "casts": 1},
         },
         "policies": {
             "base": {"model": "agent"},
@@ -46,6 +47,7 @@ def config() -> dict[str, Any]:
             "sr": {"parent": "bc", "learns_from": {"players": ["bc", "bc"], "tasks": "round2", **learned}},
         },
         "evaluations": {"all": {"tasks": "test", "partner": "partner", "judge": "judge"}},
+        "safety": {"tasks": "risky", "partner": "partner", "judge": "judge"},
         "knowledge": {"test": "resources/questions.jsonl", "dev": "resources/questions.jsonl"},
     }
 
@@ -70,6 +72,7 @@ class World:
         self.lines("resources/keywords.jsonl", [{"name": f"k{i}", "text": "a"} for i in range(9)])
         self.lines("resources/questions.jsonl", [{"question": "a"}])
         self.lines("round1.jsonl", [{"name": f"t{i}", "text": "a"} for i in range(8)])
+        self.lines("risky.jsonl", [{"name": "r", "text": "a"}])
         self.lines("test.jsonl", [{"name": f"e{i}", "text": "a"} for i in range(3)])
         self.save()
 
@@ -168,7 +171,9 @@ class World:
 
     def _made_by(self, kind: str, options: dict[str, list[str]]) -> list[str]:
         """The result files that a job makes."""
-        paths = [options[name][0] for name in ("out", "usage", "funnel", "summary", "manifest") if name in options]
+        paths = [
+            options[name][0] for name in ("out", "usage", "funnel", "summary", "manifest", "seats") if name in options
+        ]
         if kind == "dataset":
             paths = [str(Path(paths[0]).with_name(name)) for name in DATASET]
         if kind == "training":
@@ -185,8 +190,8 @@ class World:
         experiment = self.experiment
         layout, world, prompts = Layout(experiment), experiment.world, experiment.prompts
         one = {name: values[0] for name, values in options.items() if values}
-        named = [path for name in ("tasks", "episodes", "ratings", "baseline-ratings", "selection", "dataset")
-                 for path in options.get(name, [])]  # fmt: skip
+        kinds = ("tasks", "episodes", "ratings", "baseline-ratings", "judgements", "selection", "dataset")
+        named = [path for name in kinds for path in options.get(name, [])]
         players = one.get("players", "").split("+") if "players" in one else []
         cfg, files = "", [*named]
         if kind == "tasks":
@@ -197,8 +202,14 @@ class World:
         elif kind == "episodes":
             cfg = staleness.episodes(experiment, (players[0], players[1]))
             files += [world.characters, prompts.turn, *layout.manifests(players), *layout.checkpoints(players)]
-        elif kind == "ratings":
-            cfg, files = staleness.ratings(experiment, one["judge"]), [*named, world.characters, prompts.rating]
+        elif kind in ("ratings", "judgements"):
+            rated, judged = (staleness.ratings, prompts.rating), (staleness.judgements, prompts.safety)
+            string, asked = rated if kind == "ratings" else judged
+            cfg, files = string(experiment, one["judge"]), [*named, world.characters, asked]
+        elif kind == "safety":
+            assert experiment.safety is not None
+            cfg = staleness.safety(experiment, one["player"])
+            files += [*layout.manifests([one["player"]]), experiment.safety.lexicon]
         elif kind == "selection":
             cfg = staleness.selection(experiment, one["policy"])
         elif kind == "dataset":
@@ -212,9 +223,8 @@ class World:
         elif kind == "scores":
             cfg = staleness.scores(experiment, one["player"], one["evaluation"])
             files += [*layout.manifests([one["player"]]), prompts.rating, prompts.turn] if "baseline" not in one else []
-        elif kind == "knowledge":
-            cfg = staleness.knowledge(experiment, one["policy"])
-            files = [layout.manifest(one["policy"]), *layout.checkpoints([one["policy"]]), "resources/questions.jsonl"]
+        elif kind in ("knowledge", "noninferiority"):
+            cfg, files = self._knowledge_made_of(kind, one)
         elif kind in ("tables", "figure"):
             table = one.get("table")
             cfg = staleness.tables(experiment, table) if table else staleness.figure(experiment)
@@ -223,9 +233,17 @@ class World:
             cfg = staleness.report(experiment)
             files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
             files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), world.characters]
-            files += [layout.table(table) for table in TABLES]
+            files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
         contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
+
+    def _knowledge_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
+        """Settings and declared inputs of a job of the knowledge test."""
+        layout = Layout(self.experiment)
+        if kind == "noninferiority":
+            return staleness.noninferiority(self.experiment), [one["result"], one["baseline"]]
+        inputs = [layout.manifest(one["policy"]), *layout.checkpoints([one["policy"]]), "resources/questions.jsonl"]
+        return staleness.knowledge(self.experiment, one["policy"]), inputs
 
 
 DATASET = ("manifest.json", "train.parquet", "README.md", "funnel.json")
