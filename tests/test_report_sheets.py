@@ -101,7 +101,7 @@ def test_numbers_have_what_belongs_around_them(layout: Layout) -> None:
     assert re.fullmatch(r"−?\d+\.\d\d \(p [=<] 0\.\d{3}\)", six["GOAL"])
     assert re.fullmatch(r"\d+ % \[\d+, \d+\]", cells_of(shown(layout, "table_3"), "bc")["engaged"])
     four = cells_of(shown(layout, "table_4"), "bc")
-    assert re.fullmatch(r"27\.0 % ±4\.0", four["accuracy"]) and four["over base"].startswith("+2.0 [")
+    assert re.fullmatch(r"27\.0 % ±4\.5", four["accuracy"]) and four["over base"].startswith("+2.0 [")
     assert "facing bc" in [line.label for line in shown(layout, "table_9").blocks[0].lines]
 
 

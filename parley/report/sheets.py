@@ -135,7 +135,7 @@ def _place(column: str) -> tuple[int, str]:
 
 
 def _line_key(name: str, cell: Cell) -> tuple[Any, ...]:
-    if name in ("table_4", "figure_4"):
+    if name in ("table_3", "table_4", "figure_4"):  # here one row has numbers of several kinds or raters
         return cell["player"], cell["origin"]
     return cell["player"], cell["versus"], cell["origin"], cell["rater"], cell["note"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parley.errors import ParleyError
-from parley.evaluation.knowledge import gap
+from parley.evaluation.knowledge import gap, ways
 from parley.evaluation.safety import MEASURES, ROLES
 from parley.tables.cells import Row
 from parley.tables.material import Material
@@ -45,7 +45,7 @@ def _observed(material: Material, row: Mapping[str, Any]) -> Row:
 
 def table_4(material: Material) -> Iterator[Row]:
     """The accuracy of each policy in each way to answer, and what it has over the base, question by question."""
-    found = {player: _ways(result) for player, result in material.knowledge().items()}
+    found = {player: ways(result) for player, result in material.knowledge().items()}
     measured = [way for way in WAYS if any(way in result for result in found.values())]
     for way in measured:
         shared = {"block": WAYS[way], "evaluation": "knowledge"}
@@ -59,11 +59,6 @@ def table_4(material: Material) -> Iterator[Row]:
                 yield {**shared, "player": player, "origin": "here", **model, **over, **row}
             if way == measured[-1]:  # the paper's way if it was asked for
                 yield from ({**row, **shared, **_otherwise(row, way)} for row in material.beside.knowledge(player))
-
-
-def _ways(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The parts of a result by the way to answer."""
-    return {result.get("way", "likelihood"): result, **result.get("also", {})}
 
 
 def _answered(result: Mapping[str, Any], base: Mapping[str, Any] | None) -> Iterator[Row]:

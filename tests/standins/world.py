@@ -225,17 +225,22 @@ class World:
             files += [*layout.manifests([one["player"]]), prompts.rating, prompts.turn] if "baseline" not in one else []
         elif kind in ("knowledge", "noninferiority"):
             cfg, files = self._knowledge_made_of(kind, one)
-        elif kind in ("tables", "figure"):
-            table = one.get("table")
-            cfg = staleness.tables(experiment, table) if table else staleness.figure(experiment)
-            files = layout.table_inputs(table) if table else [one["cells"]]
         else:
-            cfg = staleness.report(experiment)
-            files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
-            files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), world.characters]
-            files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
+            cfg, files = self._shown_made_of(kind, one)
         contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
+
+    def _shown_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
+        """The settings and inputs of a table, of the figure and of the page."""
+        experiment, layout = self.experiment, Layout(self.experiment)
+        if kind == "tables":
+            return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
+        if kind == "figure":
+            return staleness.figure(experiment), [one["cells"]]
+        files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
+        files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), experiment.world.characters]
+        files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
+        return staleness.report(experiment), files
 
     def _knowledge_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
         """Settings and declared inputs of a job of the knowledge test."""

@@ -41,7 +41,7 @@ def dataset_card(experiment: Experiment, policy: str, counts: Mapping[str, Any],
     told = {
         "learned by": f"policy `{policy}` of the experiment `{experiment.experiment}`",
         "players": " and ".join(facts.speaker(experiment, name) for name in dict.fromkeys(source.players)),
-        "tasks": f"`{source.tasks}`, {written}; {task_set.casts} casts each unless a task has its own",
+        "tasks": f"`{source.tasks}`, {written}; {task_set.casts or 1} casts each unless a task has its own",
         "judge": facts.speaker(experiment, source.judge),
         "selection": ", ".join(f"{key} {value}" for key, value in source.selection.model_dump().items()),
         "samples": f"{counts['rows']} turns of {counts['episodes']} episodes of {counts['tasks']} tasks",
