@@ -11,6 +11,7 @@ import pytest
 
 from parley.canonical import digest
 from parley.config import Training
+from parley.errors import ParleyError
 from parley.estimate.experience import Experience
 from parley.estimate.foresight import foresee
 from parley.estimate.plan import Job
@@ -420,3 +421,28 @@ def test_failed_episodes_are_not_rated_and_cost_nothing(run: Rehearsal) -> None:
         if job.wildcards == {"task_set": "few", "players": "base+partner", "judge": "judge", "shard": "00"}
     ]
     assert sums(run.foresee(jobs)) == sums(run.foresee([]))
+
+
+# -- before everything is there ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["sotopia", "keywords"])
+def test_a_plan_that_begins_with_an_import_says_what_to_bring_in_first(run: Rehearsal, rule: str) -> None:
+    importing = Job(rule, {}, ("not there yet",), outputs=(f"imported/{rule}.jsonl",))
+    with pytest.raises(ParleyError, match=rf"^imported/{rule}.jsonl: is not there yet.*snakemake --cores 1 {rule}\)"):
+        run.foresee([importing, *run.jobs()])
+
+
+def test_a_tokenizer_that_is_not_there_yet_stops_no_estimate(run: Rehearsal) -> None:
+    config = small()
+    config["play"] = {**config.get("play", {}), "prompt_tokens": 2048, "tokenizer": "models/none/tokenizer.json"}
+    assert sums(Rehearsal(config).foresee()).new.high == 0  # prompts that are not cut are those that were sent
+
+
+def test_another_draw_of_casts_is_foreseen_as_it_will_be(run: Rehearsal) -> None:
+    config = small()
+    for entry in config["task_sets"].values():
+        entry["cast_seed"] = 99
+    forecasts = Rehearsal(config).foresee()
+    assert sums(forecasts, "write").new.high == 0  # the tasks are those that were written
+    assert sums(forecasts, "play").new.likely > 0
