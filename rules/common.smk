@@ -8,7 +8,7 @@ sys.path.insert(0, workflow.basedir)
 
 from snakemake.logging import logger
 
-from parley import cutoff, layout, staleness
+from parley import cutoff, layout, resources as needs, staleness
 from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
@@ -60,20 +60,44 @@ def adapters_of(players):
     return " ".join(f"--adapter {name}={paths.policy(name)}" for name in paths.trained(players))
 
 
-def gpus_for(players):
-    """GPUs that a job needs to serve these players: those of every engine of its own that needs some."""
-    served = {experiment.model_name(name): experiment.model_of(name) for name in players}
-    return sum(model.gpus for model in served.values() if model.engine == "vllm")
+# What jobs are given. These are functions of the models of a job, of its inputs and of the attempt, and never params:
+# what a job is given makes nothing stale.
+
+
+def served(names):
+    """The models that answer for these players, writers or judges."""
+    return [experiment.model_of(name) for name in names if name is not None]
+
+
+def gpus_for(names):
+    """GPUs of a job that serves these."""
+    return needs.gpus(served(names))
+
+
+def cores_for(names):
+    """Cores of a job that serves these; none if it mostly waits for a batch."""
+    return 0 if any(waits(name) for name in names) else needs.cpus(served(names))
+
+
+def memory(own, attempt, names=()):
+    """MB of a job that serves these and takes `own` itself."""
+    return needs.grown(needs.serving(served(names), own), attempt)
+
+
+def minutes(calls, attempt, names):
+    """Minutes of a job that makes so many calls of these, the longest wait for a batch included."""
+    models = served(names)
+    return needs.grown(needs.asking(calls, models), attempt) + max(map(needs.waiting, models), default=0)
+
+
+def turns(casts):
+    """The most calls of a job that plays this many casts."""
+    return casts * experiment.play.replicates * experiment.play.max_turns
 
 
 def waits(name):
     """1 if a job that asks this model mostly waits for a batch, 0 if its calls are live."""
     return int(name is not None and experiment.model_of(name).batch is not None)
-
-
-def minutes(name, live):
-    """The most minutes that a job may take: `live`, and the longest wait for a batch."""
-    return live + (int(experiment.model_of(name).batch.hours * 60) if waits(name) else 0)
 
 
 def writer_of(wildcards):
