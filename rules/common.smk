@@ -8,7 +8,8 @@ sys.path.insert(0, workflow.basedir)
 
 from snakemake.logging import logger
 
-from parley import cutoff, layout, resources as needs, staleness
+from parley import cutoff, layout, staleness
+from parley import resources as needs
 from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
@@ -75,8 +76,8 @@ def gpus_for(names):
 
 
 def cores_for(names):
-    """Cores of a job that serves these; none if it mostly waits for a batch."""
-    return 0 if any(waits(name) for name in names) else needs.cpus(served(names))
+    """Cores of a job that serves these."""
+    return needs.cpus(served(names))
 
 
 def memory(own, attempt, names=()):
@@ -85,9 +86,8 @@ def memory(own, attempt, names=()):
 
 
 def minutes(calls, attempt, names):
-    """Minutes of a job that makes so many calls of these, the longest wait for a batch included."""
-    models = served(names)
-    return needs.grown(needs.asking(calls, models), attempt) + max(map(needs.waiting, models), default=0)
+    """Minutes of a job that makes so many calls of these, all of them live."""
+    return needs.grown(needs.asking(calls, served(names)), attempt)
 
 
 def turns(casts):
@@ -98,6 +98,11 @@ def turns(casts):
 def waits(name):
     """1 if a job that asks this model mostly waits for a batch, 0 if its calls are live."""
     return int(name is not None and experiment.model_of(name).batch is not None)
+
+
+def longest_wait(name):
+    """Minutes of the longest wait for a batch of this model."""
+    return sum(map(needs.waiting, served([name])))
 
 
 def writer_of(wildcards):

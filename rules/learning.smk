@@ -119,9 +119,7 @@ rule train:
         "../envs/train.yaml"
     threads: lambda wildcards: cores_for([wildcards.policy])
     resources:
-        mem_mb=lambda wildcards, attempt: needs.grown(
-            needs.training(experiment.model_of(wildcards.policy)), attempt
-        ),
+        mem_mb=lambda wildcards, attempt: needs.grown(needs.training(experiment.model_of(wildcards.policy)), attempt),
         runtime=lambda wildcards, input, attempt: needs.grown(
             needs.learning(
                 needs.count(input.dataset, "rows"),

@@ -24,13 +24,14 @@ rule write:
         f"{results}/timings/tasks/{{task_set}}.tsv"
     conda:
         "../envs/core.yaml"
-    threads: lambda wildcards: cores_for([writer_of(wildcards)])
+    threads: lambda wildcards: cores_for([writer_of(wildcards)]) - waits(writer_of(wildcards))
     resources:
         mem_mb=lambda wildcards, attempt: memory(700, attempt, [writer_of(wildcards)]),
-        runtime=lambda wildcards, attempt: minutes(
-            experiment.task_sets[wildcards.task_set].count, attempt, [writer_of(wildcards)]
+        runtime=lambda wildcards, attempt: (
+            minutes(experiment.task_sets[wildcards.task_set].count, attempt, [writer_of(wildcards)])
+            + longest_wait(writer_of(wildcards))
         ),
-        cpus_per_task=lambda wildcards: max(1, cores_for([writer_of(wildcards)])),
+        cpus_per_task=lambda wildcards: cores_for([writer_of(wildcards)]),
         waiting=lambda wildcards: waits(writer_of(wildcards)),
         gpu=lambda wildcards: gpus_for([writer_of(wildcards)]),
     params:

@@ -29,7 +29,7 @@ def checkpoint(folder: Path, megabytes: float, parts: int = 1) -> str:
     return str(folder)
 
 
-@pytest.fixture()
+@pytest.fixture
 def seven(tmp_path: Path) -> str:
     """A checkpoint as large as one of seven billion parameters in bf16."""
     return checkpoint(tmp_path / "seven", 14_500, parts=3)
