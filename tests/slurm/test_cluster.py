@@ -117,12 +117,12 @@ def test_the_experiment_runs_on_the_cluster_and_comes_out_as_on_one_machine(
 
 def test_the_early_cut_off_and_the_lock_hold_on_a_cluster(here: Cluster, python: Path, tmp_path: Path) -> None:
     shop = ClusterShop(tmp_path / "shop", talk(), python, here)
-    shop.run(rated())
+    shop.run(*talked(), rated())
     before, since = shop.read("[er]*/**/*"), last_of(here)
     (shop.results / "episodes/small/expert+expert/00.jsonl").unlink()
-    process = shop.start(rated())
+    process = shop.start(*talked(), rated())
     until(lambda: of(here, "play", since), process)
-    refused = shop.run(rated(), "--forceall", status=1)
+    refused = shop.run(*talked(), rated(), "--forceall", status=1)
     assert "error: results/talk is in use by another run; wait for it, or stop it first" in refused
     output, _ = process.communicate()
     assert process.returncode == 0, output[-6000:]
@@ -139,7 +139,7 @@ def test_a_job_that_is_cancelled_or_out_of_time_comes_again_and_goes_on(
         since = last_of(here)
         # A minute for the first attempt, which SLURM counts generously; ten for the second.
         process = shop.start(*talked(2), "--set-resources", "play:runtime=1+9*(attempt-1)")
-        until(lambda: len(of(here, "play", since, "RUNNING")) == 2 and shop.calls() >= 4, process)
+        until(lambda: len(of(here, "play", since, "RUNNING")) == 2 and shop.calls() >= 12, process)
         struck = of(here, "play", since, "RUNNING")[0]["JobId"]
         here.command("scancel", struck)
         output, _ = process.communicate()
@@ -154,8 +154,9 @@ def test_a_job_that_is_cancelled_or_out_of_time_comes_again_and_goes_on(
         memory = {job["MinMemoryNode"] for job in (first, *again.values())}
         assert len(memory) == 2, memory  # the second attempt gets more
         answered = tally.read()["answered"]
-    alone = ClusterShop(tmp_path / "alone", talk(shards=2), python, None)
-    alone.run(*talked(2))
+    with counting(delay=0) as quick:
+        alone = ClusterShop(tmp_path / "alone", talk(quick.base_url, shards=2), python, None)
+        alone.run(*talked(2))
     assert shop.read("episodes/**/*.jsonl") == alone.read("episodes/**/*.jsonl") != {}
     # Nothing is lost: only what was in flight at the end of a job, one call each, is asked twice.
     assert shop.calls() == alone.calls()
