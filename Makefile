@@ -16,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check lint format types reference pocket screenshot clean distclean
+.PHONY: help setup setup-slurm demo test check lint format types reference pocket screenshot clean distclean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,13 @@ $(STAMP): $(LOCKS)
 	fi
 	@echo "$$PWD" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/parley.pth"
 	@rm -f .venv/.parley-*; touch $(STAMP)
+
+setup-slurm: $(STAMP)  ## add to .venv what a run on a SLURM cluster needs (docs/cluster.md)
+	@if command -v uv >/dev/null; then \
+	  UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" uv pip install -q --python $(BIN)/python -r requirements-slurm.lock -c requirements.lock; \
+	else \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-slurm.lock -c requirements.lock; \
+	fi
 
 demo: $(STAMP)  ## run the embedded default experiment and print where its report lies
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules

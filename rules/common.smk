@@ -9,6 +9,7 @@ sys.path.insert(0, workflow.basedir)
 from snakemake.logging import logger
 
 from parley import cutoff, layout, staleness
+from parley import resources as needs
 from parley.code import code_hash
 from parley.config import check
 from parley.errors import ParleyError
@@ -60,10 +61,38 @@ def adapters_of(players):
     return " ".join(f"--adapter {name}={paths.policy(name)}" for name in paths.trained(players))
 
 
-def gpus_for(players):
-    """GPUs that a job needs to serve these players: those of every engine of its own that needs some."""
-    served = {experiment.model_name(name): experiment.model_of(name) for name in players}
-    return sum(model.gpus for model in served.values() if model.engine == "vllm")
+# What jobs are given. These are functions of the models of a job, of its inputs and of the attempt, and never params:
+# what a job is given makes nothing stale.
+
+
+def served(names):
+    """The models that answer for these players, writers or judges."""
+    return [experiment.model_of(name) for name in names if name is not None]
+
+
+def gpus_for(names):
+    """GPUs of a job that serves these."""
+    return needs.gpus(served(names))
+
+
+def cores_for(names):
+    """Cores of a job that serves these."""
+    return needs.cpus(served(names))
+
+
+def memory(own, attempt, names=()):
+    """MB of a job that serves these and takes `own` itself."""
+    return needs.grown(needs.serving(served(names), own), attempt)
+
+
+def minutes(calls, attempt, names):
+    """Minutes of a job that makes so many calls of these, all of them live."""
+    return needs.grown(needs.asking(calls, served(names)), attempt)
+
+
+def turns(casts):
+    """The most calls of a job that plays this many casts."""
+    return casts * experiment.play.replicates * experiment.play.max_turns
 
 
 def waits(name):
@@ -71,9 +100,9 @@ def waits(name):
     return int(name is not None and experiment.model_of(name).batch is not None)
 
 
-def minutes(name, live):
-    """The most minutes that a job may take: `live`, and the longest wait for a batch."""
-    return live + (int(experiment.model_of(name).batch.hours * 60) if waits(name) else 0)
+def longest_wait(name):
+    """Minutes of the longest wait for a batch of this model."""
+    return sum(map(needs.waiting, served([name])))
 
 
 def writer_of(wildcards):

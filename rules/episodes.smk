@@ -23,10 +23,12 @@ rule play:
         f"{results}/timings/episodes/{{task_set}}/{{players}}/{{shard}}.tsv"
     conda:
         "../envs/core.yaml"
-    threads: 1
+    threads: lambda wildcards: cores_for(seats(wildcards))
     resources:
-        mem_mb=1500,
-        runtime=240,
+        mem_mb=lambda wildcards, attempt: memory(1200, attempt, seats(wildcards)),
+        runtime=lambda wildcards, input, attempt: minutes(
+            turns(needs.count(input.casts, "casts")), attempt, seats(wildcards)
+        ),
         gpu=lambda wildcards: gpus_for(seats(wildcards)),
     params:
         cfg=lambda wildcards: staleness.episodes(experiment, seats(wildcards)),

@@ -19,6 +19,7 @@ rule score:
         f"{results}/logs/scores/{{player}}/{{evaluation}}.log",
     benchmark:
         f"{results}/timings/scores/{{player}}/{{evaluation}}.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
@@ -49,6 +50,7 @@ rule compare:
         f"{results}/logs/scores/{{player}}/{{evaluation}}.versus.log",
     benchmark:
         f"{results}/timings/scores/{{player}}/{{evaluation}}.versus.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
@@ -82,10 +84,10 @@ rule knowledge:
         f"{results}/timings/knowledge/{{policy}}.tsv"
     conda:
         "../envs/knowledge.yaml"
-    threads: 1
+    threads: lambda wildcards: cores_for([wildcards.policy])
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=lambda wildcards, attempt: memory(2700, attempt, [wildcards.policy]),
+        runtime=lambda wildcards, attempt: needs.grown(240, attempt),
         gpu=lambda wildcards: gpus_for([wildcards.policy]),
     params:
         cfg=lambda wildcards: staleness.knowledge(experiment, wildcards.policy),
@@ -180,6 +182,7 @@ rule safety:
         f"{results}/logs/safety/{{player}}.log",
     benchmark:
         f"{results}/timings/safety/{{player}}.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1

@@ -15,6 +15,7 @@ rule select:
         f"{results}/logs/selections/{{policy}}.log",
     benchmark:
         f"{results}/timings/selections/{{policy}}.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
@@ -49,6 +50,7 @@ rule collect:
         f"{results}/logs/datasets/{{policy}}.log",
     benchmark:
         f"{results}/timings/datasets/{{policy}}.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
@@ -80,6 +82,7 @@ rule base_policy:
         f"{results}/timings/policies/{{policy}}.tsv"
     wildcard_constraints:
         policy="|".join(paths.base_policies()),
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
@@ -114,10 +117,17 @@ rule train:
         policy="|".join(paths.trained_policies() or ["-"]),
     conda:
         "../envs/train.yaml"
-    threads: 1
+    threads: lambda wildcards: cores_for([wildcards.policy])
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 480 * attempt,
+        mem_mb=lambda wildcards, attempt: needs.grown(needs.training(experiment.model_of(wildcards.policy)), attempt),
+        runtime=lambda wildcards, input, attempt: needs.grown(
+            needs.learning(
+                needs.count(input.dataset, "rows"),
+                experiment.policies[wildcards.policy].training,
+                experiment.model_of(wildcards.policy),
+            ),
+            attempt,
+        ),
         gpu=lambda wildcards: min(1, gpus_for([wildcards.policy])),
     params:
         cfg=lambda wildcards: staleness.training(experiment, wildcards.policy),

@@ -25,6 +25,7 @@ rule page:
         f"{results}/logs/report.log",
     benchmark:
         f"{results}/timings/report.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1

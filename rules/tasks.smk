@@ -24,10 +24,14 @@ rule write:
         f"{results}/timings/tasks/{{task_set}}.tsv"
     conda:
         "../envs/core.yaml"
-    threads: lambda wildcards: 1 - waits(writer_of(wildcards))
+    threads: lambda wildcards: cores_for([writer_of(wildcards)]) - waits(writer_of(wildcards))
     resources:
-        mem_mb=1000,
-        runtime=lambda wildcards: minutes(writer_of(wildcards), 60),
+        mem_mb=lambda wildcards, attempt: memory(700, attempt, [writer_of(wildcards)]),
+        runtime=lambda wildcards, attempt: (
+            minutes(experiment.task_sets[wildcards.task_set].count, attempt, [writer_of(wildcards)])
+            + longest_wait(writer_of(wildcards))
+        ),
+        cpus_per_task=lambda wildcards: cores_for([writer_of(wildcards)]),
         waiting=lambda wildcards: waits(writer_of(wildcards)),
         gpu=lambda wildcards: gpus_for([writer_of(wildcards)]),
     params:
@@ -55,6 +59,7 @@ rule cast:
         f"{results}/logs/casts/{{task_set}}/{{shard}}.log",
     benchmark:
         f"{results}/timings/casts/{{task_set}}/{{shard}}.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1

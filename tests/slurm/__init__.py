@@ -1,0 +1,1 @@
+"""The workflow on a real SLURM: a throw-away cluster on loopback."""
