@@ -111,6 +111,7 @@ rule compare_knowledge:
         f"{results}/logs/knowledge/{{policy}}.versus.log",
     benchmark:
         f"{results}/timings/knowledge/{{policy}}.versus.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
@@ -149,10 +150,13 @@ rule judge:
         f"{results}/timings/judgements/{{task_set}}/{{players}}/{{judge}}/{{shard}}.tsv"
     conda:
         "../envs/core.yaml"
-    threads: lambda wildcards: 1 - waits(wildcards.judge)
+    threads: lambda wildcards: cores_for([wildcards.judge]) - waits(wildcards.judge)
     resources:
-        mem_mb=1500,
-        runtime=lambda wildcards: minutes(wildcards.judge, 240),
+        mem_mb=lambda wildcards, attempt: memory(1200, attempt, [wildcards.judge]),
+        runtime=lambda wildcards, input, attempt: (
+            minutes(needs.count(input.episodes), attempt, [wildcards.judge]) + longest_wait(wildcards.judge)
+        ),
+        cpus_per_task=lambda wildcards: cores_for([wildcards.judge]),
         waiting=lambda wildcards: waits(wildcards.judge),
         gpu=lambda wildcards: gpus_for([wildcards.judge]),
     params:

@@ -27,6 +27,7 @@ rule tabulate:
         f"{results}/logs/tables/{{table}}.log",
     benchmark:
         f"{results}/timings/tables/{{table}}.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
@@ -55,6 +56,7 @@ rule draw:
         f"{results}/logs/tables/figure_4.drawing.log",
     benchmark:
         f"{results}/timings/tables/figure_4.drawing.tsv"
+    localrule: True
     conda:
         "../envs/core.yaml"
     threads: 1
