@@ -23,6 +23,7 @@ USUAL = Path("/etc/slurm/slurm.conf")
 #: The GPUs of each node: what SLURM calls them, and how many.
 NODES: dict[str, tuple[str, int]] = {"cpu1": ("", 0), "gpu1": ("h100", 2), "gpu2": ("a100", 2)}
 PATIENCE = 60.0  # seconds
+HERE = Path(__file__).resolve().parents[2]
 
 SLURM_CONF = """\
 ClusterName=loopback
@@ -113,6 +114,7 @@ class Cluster:
         self.conf = folder / "slurm.conf"
         self.environment = {"SLURM_CONF": str(self.conf)}
         self._started = False
+        self._leash: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start all daemons and wait until every node is idle. Raises RuntimeError with the logs if that fails."""
@@ -124,6 +126,9 @@ class Cluster:
         USUAL.unlink(missing_ok=True)  # `install` has seen that it is none, or a cluster's that was killed
         USUAL.symlink_to(self.conf)
         self._started = True
+        # Ends the daemons if this process is killed: the pipe to it ends then.
+        leash = [sys.executable, "-m", "tests.slurm.cluster", "leash", str(self.folder)]
+        self._leash = subprocess.Popen(leash, cwd=HERE, stdin=subprocess.PIPE, start_new_session=True)
         munge = self.folder / "munge"
         self.command(
             *("munged", "--force", f"--socket={munge}/socket", f"--key-file={munge}/key"),
@@ -137,6 +142,9 @@ class Cluster:
 
     def stop(self) -> None:
         """Cancel what runs and end every daemon that was started."""
+        if self._leash is not None:
+            self._leash.terminate()
+            self._leash.communicate()
         if not self._started:
             return
         with suppress(subprocess.SubprocessError):
@@ -248,7 +256,19 @@ def _alone() -> Iterator[None]:
         yield
 
 
+def follow(folder: Path) -> None:
+    """Wait for the process that started the cluster in `folder` to end, then end the cluster."""
+    sys.stdin.read()
+    left = Cluster(folder)
+    left._started = True
+    left.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["leash"]:
+        follow(Path(sys.argv[2]))
+        sys.exit()
     try:
         with cluster() as running:
             print(f"export SLURM_CONF={running.conf}", flush=True)
