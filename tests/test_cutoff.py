@@ -62,7 +62,7 @@ def test_what_is_behind_other_bytes_runs_and_only_that(world: World) -> None:
 
 
 def test_a_forced_step_runs_and_what_it_leaves_as_it_was_does_not_spread(world: World) -> None:
-    assert counts(run(world, "-R", "rate")) == {"rate": 11}
+    assert counts(run(world, "-R", "rate")) == {"rate": 17}
 
 
 def test_a_deleted_result_is_made_again_alone(world: World) -> None:
