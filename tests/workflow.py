@@ -183,7 +183,7 @@ def learning() -> dict[str, Any]:
         "task_sets": {
             "round1": {"count": 3, "writer": "writer", "casts": 2, "shards": 2},
             "round2": {"count": 2, "writer": "writer", "casts": 3},
-            "test": {"file": "mine.jsonl", "casts": 1},
+            "test": {"file": "mine.jsonl"},
         },
         "play": {"max_turns": 2, "history": 4},
         "policies": {
