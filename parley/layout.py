@@ -190,16 +190,19 @@ class Layout:
         ratings = [path for study in studies for player in players for path in self.study_ratings(player, study)]
         tasks = [path for study in studies for path in self.tasks(study.tasks)]
         partners = [study.partner for study in studies]
-        people = [experiment.human_ratings] if experiment.human_ratings else []
         found = [
             *ratings,
             *tasks,
             *self.manifests([*players, *partners]),
             experiment.prompts.rating,
-            *people,
+            *([people] if (people := self.people()) else []),
             *published,
         ]
         return list(dict.fromkeys(found))
+
+    def people(self) -> str | None:
+        """The file of people's ratings; None as long as there is none."""
+        return self.experiment.human_ratings
 
     def study_judgements(self, player: str) -> list[str]:
         """What the judge says of a player in the safety study, both seatings; nothing where rules alone decide."""

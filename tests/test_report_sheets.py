@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from parley.config import Experiment, Published
+from parley.evaluation.people import PEOPLE
 from parley.layout import TABLES, Layout
 from parley.records.frames import write_parquet
 from parley.records.rating import KEYS
@@ -22,7 +23,7 @@ from parley.report.page import render
 from parley.report.provenance import Provenance
 from parley.report.sheets import TITLES, Sheet, sheet
 from parley.tables.catalogue import make
-from parley.tables.cells import PEOPLE, frame, write_cells
+from parley.tables.cells import frame, write_cells
 from tests.report_sample import make_sample
 
 ALIKE = Published(paper="sotopia_pi")

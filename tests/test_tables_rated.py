@@ -11,12 +11,12 @@ from scipy import stats
 from parley.canonical import seed_from
 from parley.config import Experiment, Published, check
 from parley.errors import ParleyError
+from parley.evaluation.people import PEOPLE
 from parley.evaluation.scores import MEASURES
 from parley.layout import TABLES, Layout
 from parley.records.frames import read_parquet, write_parquet
 from parley.records.rating import DIMENSIONS, KEYS
 from parley.tables.catalogue import MAKERS, make
-from parley.tables.cells import PEOPLE
 from parley.tables.rated import subject
 from parley.tables.views import main_evaluation, once, views
 from tests.builders import experiment

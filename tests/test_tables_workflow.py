@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from parley.evaluation.people import PEOPLE
 from parley.layout import TABLES
 from parley.records.rating import KEYS
-from parley.tables.cells import PEOPLE, read_cells
+from parley.tables.cells import read_cells
 from tests.workflow import Workshop, ran, talk_only
 
 pytestmark = pytest.mark.slow

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from parley.config import Experiment
+from parley.evaluation.people import PEOPLE
 from parley.records.published import published
 from parley.report.drawing import SIZE, bytes_of, canvas, on_page, placeholders
 from parley.report.palette import Colours, printed
 from parley.report.words import fixed, signed
-from parley.tables.cells import PEOPLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import polars as pl
 
 from parley.config import Experiment
+from parley.evaluation.people import PEOPLE
 from parley.report.words import listed
-from parley.tables.cells import PEOPLE
 from parley.tables.published import path_of, read_facts
 from parley.tables.rated import subject
 from parley.tables.studied import BY_RULES

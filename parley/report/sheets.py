@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 
 from parley.config import Experiment
+from parley.evaluation.people import PEOPLE
 from parley.evaluation.scores import MEASURES
 from parley.records.rating import DIMENSIONS
 from parley.report.notes import APART, BY_PEOPLE, notes
 from parley.report.words import NONE, count, fixed, interval, p_value, percent, signed
-from parley.tables.cells import PEOPLE
 
 Cell = dict[str, Any]
 

@@ -15,8 +15,6 @@ from parley.records.jsonl import write_text
 Origin = Literal["here", "paper", "like_for_like", "derived"]
 #: Whose marks: those of the judge that the config names, or of people.
 RatedBy = Literal["judge", "people"]
-#: The rater of people's marks; no name in a config has a space.
-PEOPLE = "human raters"
 
 #: One row a number. What does not apply or is not known is null, a number that could not be measured too.
 #:

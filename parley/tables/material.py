@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from parley.canonical import file_digest
+from parley.evaluation.people import PEOPLE, read_people
 from parley.evaluation.provenance import spoken_by
 from parley.evaluation.scores import places, scores, seats_of
 from parley.layout import Layout
@@ -14,8 +15,7 @@ from parley.records.jsonl import read_json
 from parley.records.rating import read_ratings
 from parley.records.score import Provenance
 from parley.records.task import Cast, read_tasks
-from parley.tables.cells import PEOPLE, RatedBy
-from parley.tables.people import read_people
+from parley.tables.cells import RatedBy
 from parley.tables.published import Beside
 from parley.tables.views import View
 
@@ -63,7 +63,7 @@ class Material:
     @cached_property
     def people(self) -> pl.DataFrame | None:
         """What people rated; None as long as nobody has."""
-        path = self.experiment.human_ratings
+        path = self.layout.people()
         return None if path is None else read_people(path)
 
     def model(self, player: str) -> str:

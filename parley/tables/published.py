@@ -10,10 +10,11 @@ from pydantic import Field, ValidationError
 from parley.config import Experiment, Published
 from parley.config.section import Section
 from parley.errors import ParleyError
+from parley.evaluation.people import PEOPLE
 from parley.evaluation.scores import MEASURES
 from parley.layout import PUBLISHED
 from parley.records.jsonl import fault
-from parley.tables.cells import PEOPLE, Origin, RatedBy, Row
+from parley.tables.cells import Origin, RatedBy, Row
 
 #: The printed columns, in the order of `MEASURES`.
 COLUMNS = ("BEL", "REL", "KNO", "SEC", "SOC", "FIN", "GOAL", "Overall")

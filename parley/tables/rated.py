@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 
 from parley.config import Experiment
+from parley.evaluation.people import PEOPLE
 from parley.evaluation.scores import paired
 from parley.evaluation.statistics import paired_difference
-from parley.tables.cells import PEOPLE, RatedBy, Row
+from parley.tables.cells import RatedBy, Row
 from parley.tables.material import Material
 from parley.tables.views import View, once, views
 

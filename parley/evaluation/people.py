@@ -1,4 +1,4 @@
-"""People's ratings: the one place through which they come into the tables, as a parquet file.
+"""People's ratings: the one place through which they come in, as a parquet file.
 
 One row a rater and seat: `task`, `cast` (two ids joined by `+`), `seat`, `player`, `partner`, `rater` and the seven
 dimensions, as the ratings of a judge have them; `replicate` where episodes are played more than once. The raters of a
@@ -12,8 +12,9 @@ import polars as pl
 from parley.errors import ParleyError
 from parley.records.frames import read_parquet
 from parley.records.rating import DIMENSIONS, KEYS
-from parley.tables.cells import PEOPLE
 
+#: The rater of people's marks where others name a judge; no name in a config has a space.
+PEOPLE = "human raters"
 _SEAT = ["task", "cast", "seat", "replicate", "player", "partner"]
 #: What a file must have; the rest of it is not read.
 COLUMNS: tuple[str, ...] = (*(name for name in _SEAT if name != "replicate"), "rater", *KEYS)

@@ -7,9 +7,8 @@ import polars as pl
 import pytest
 
 from parley.errors import ParleyError
+from parley.evaluation.people import COLUMNS, PEOPLE, read_people
 from parley.records.rating import DIMENSIONS, KEYS
-from parley.tables.cells import PEOPLE
-from parley.tables.people import COLUMNS, read_people
 
 
 def row(rater: str = "ann", **changes: Any) -> dict[str, Any]:
