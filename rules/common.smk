@@ -27,12 +27,16 @@ except ParleyError as error:
 # in its environment; a name that is set already lets several runs share one budget.
 purse = os.environ.setdefault("PARLEY_PURSE", os.path.abspath(f".parley/purse/{time.time_ns()}-{os.getpid()}"))
 
+# Snakemake gives MKL as many threads as a job has cores, torch follows MKL, and sums in another number of threads round
+# otherwise: the same training would have other bytes on another machine.
+math_threads = os.getenv("OMP_NUM_THREADS", "1")
+
 # Jobs run with this interpreter and this package, wherever Snakemake was started. A prefix is not part of what Snakemake
 # remembers of a job, so that moving the checkout makes nothing stale. No job outlives its run.
 shell.prefix(
     f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PARLEY='{workflow.basedir}'; "
     f"export PYTHONPATH=$PARLEY PARLEY_PURSE='{purse}' PARLEY_RUN={os.getpid()}; "
-    f"export OMP_NUM_THREADS={os.getenv('OMP_NUM_THREADS', '1')} TOKENIZERS_PARALLELISM=false; "
+    f"export OMP_NUM_THREADS={math_threads} MKL_NUM_THREADS={math_threads} TOKENIZERS_PARALLELISM=false; "
 )
 
 results = paths.results

@@ -1,6 +1,7 @@
 """Runs of the real workflow in a folder of their own, for tests."""
 
 import copy
+import hashlib
 import json
 import os
 import re
@@ -88,9 +89,15 @@ class Workshop:
 
     def read(self, pattern: str) -> dict[str, bytes]:
         """The bytes of result files by their path below the results folder."""
-        return {
-            str(p.relative_to(self.results)): p.read_bytes() for p in sorted(self.results.glob(pattern)) if p.is_file()
-        }
+        files = [path for path in sorted(self.results.glob(pattern)) if path.is_file()]
+        return {str(path.relative_to(self.results)): Content(path.read_bytes()) for path in files}
+
+
+class Content(bytes):
+    """The bytes of a file; where two sets of files differ, a test says which and not how."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes, {hashlib.sha256(self).hexdigest()[:12]}>"
 
 
 def jobs(output: str) -> dict[str, int]:
