@@ -43,11 +43,9 @@ class Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, ParleyError):
-            self.line(f"error: {error}")
-        elif error is not None:
-            self.line(f"{type(error).__name__}: {error}")
-        if self._file is not None:
+        if self._file is not None:  # else whoever catches the error says it where this would
+            if error is not None:
+                self.line(f"error: {error}" if isinstance(error, ParleyError) else f"{type(error).__name__}: {error}")
             with suppress(OSError):
                 self._file.close()
 

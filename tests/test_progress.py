@@ -63,6 +63,12 @@ def test_how_a_job_ended_stands_in_its_log(tmp_path: Path, error: Exception, sai
     assert lines(tmp_path / "job.log") == [said]
 
 
+def test_without_a_log_how_a_job_ended_is_left_to_who_catches_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ParleyError), Journal(None):
+        raise ParleyError("a.jsonl:3: mend it")
+    assert capsys.readouterr() == ("", "")  # run_as_script says it, once
+
+
 def test_a_log_is_begun_anew(tmp_path: Path) -> None:
     for text in ("first", "second"):
         with Journal(tmp_path / "job.log") as journal:
