@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,13 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Case:
-    """One setting that every client meets."""
+    """One setting that every client meets. With several `jobs`, Parley alone, each has its share of width and episodes."""
 
     latency: float
     width: int
     vary: bool
     episodes: int
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Figures:
 def quick() -> Iterator[Case]:
     """The cases of the aims."""
     yield Case(0.05, 50, False, 150)
+    yield Case(0.05, 50, False, 150, jobs=2)
     yield Case(0.05, 50, True, 150)
     yield Case(1.0, 50, True, 200)
     yield Case(1.0, 200, False, 400)
@@ -78,23 +81,31 @@ def full() -> Iterator[Case]:
 def measure(command: list[str], client: str, case: Case, episodes: int) -> Figures:
     """Run a client to its end against a mock of its own. Raises `RuntimeError` with its last words if it fails."""
     with running(case.latency, LEAVE if case.vary else 0.0) as mock:
-        words = ["--url", mock.url, "--width", str(case.width), "--episodes", str(episodes), "--turns", str(TURNS)]
-        done = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        words = ["--url", mock.url, "--turns", str(TURNS)]
+        words += ["--width", str(case.width // case.jobs), "--episodes", str(episodes // case.jobs)]
+        with ThreadPoolExecutor(case.jobs) as jobs:
+            took = list(jobs.map(lambda _: finished([*command, *words]), range(case.jobs)))
         seen = mock.stats()
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"status {done.returncode}")
-    took = json.loads(done.stdout.strip().splitlines()[-1])
+    seconds = max(one["seconds"] for one in took)
     return Figures(
         client=client,
-        episodes=took["episodes"] / took["seconds"],
-        calls=seen["calls"] / took["seconds"],
-        cpu=1000 * took["cpu"] / seen["calls"],
+        episodes=sum(one["episodes"] for one in took) / seconds,
+        calls=seen["calls"] / seconds,
+        cpu=1000 * sum(one["cpu"] for one in took) / seen["calls"],
         mean=seen["mean"],
         fed=seen["fed"],
-        peak=took["peak"],
+        peak=sum(one["peak"] for one in took),
         characters=seen["characters"],
         served=seen["calls"] / seen["cpu"],
     )
+
+
+def finished(command: list[str]) -> dict[str, float]:
+    """What a client's process says of itself at its end."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"status {done.returncode}")
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def row(case: Case, figures: Figures) -> str:
@@ -104,7 +115,7 @@ def row(case: Case, figures: Figures) -> str:
         f"{1000 * case.latency:g} ms",
         str(case.width),
         "vary" if case.vary else str(TURNS),
-        figures.client,
+        figures.client if case.jobs == 1 else f"{figures.client}, {case.jobs} jobs",
         f"{figures.episodes:.1f}" if figures.client in ("Parley", "sotopia") else "–",
         f"{figures.calls:.0f}",
         f"{figures.cpu:.2f}",
@@ -157,6 +168,8 @@ def compare(cases: Iterator[Case], sotopia: Path | None) -> None:
     prompts: dict[str, float] = {}
     for case in cases:
         for client, command in clients(sotopia).items():
+            if case.jobs > 1 and client != "Parley":
+                continue
             try:
                 figures = measure(command, client, case, enough(client, case))
             except RuntimeError as error:

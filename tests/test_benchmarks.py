@@ -61,6 +61,13 @@ def test_a_client_makes_all_calls_and_says_what_they_took(client: str) -> None:
     assert figures.calls == pytest.approx(20 * figures.episodes, rel=0.01)
 
 
+def test_jobs_share_the_width_and_the_episodes() -> None:
+    figures = measure(clients(None)["Parley"], "Parley", Case(0.01, 2, False, 4, jobs=2), 4)
+    assert 0 < figures.mean <= 2
+    assert figures.calls == pytest.approx(20 * figures.episodes, rel=0.01)
+    assert "Parley, 2 jobs" in row(Case(0.01, 2, False, 4, jobs=2), figures)
+
+
 def test_the_mock_counts_what_it_saw() -> None:
     with running(0.0) as mock:
         before: dict[str, Any] = mock.stats()
