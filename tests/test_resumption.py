@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 from parley.records.jsonl import CUT_OFF
 from tests.counting import Tally, counting
 from tests.disturbance import CONCURRENCY, CORES, SHARES, alive, disturb, moments, outcome, scripts, under_load
-from tests.workflow import Workshop, jobs, talk_only
+from tests.workflow import Workshop, held, jobs, talk_only
 
 pytestmark = pytest.mark.slow
 SEED = 20
@@ -172,13 +171,10 @@ def test_a_plan_beside_a_run_works_and_does_not_change_what_the_run_does(played:
     first = workshop.start("episodes", cores=1)
     while workshop.calls() == 0 and first.poll() is None:
         time.sleep(0.05)
-    first.send_signal(signal.SIGSTOP)  # else it might be over before the others have begun
-    try:
+    with held(first):
         workshop.configure({**talk(), "seed": 99})
         assert "play" in workshop.run("-n", "scores")
         assert "is in use by another run" in workshop.run("scores", status=1)
-    finally:
-        first.send_signal(signal.SIGCONT)
     output, _ = first.communicate()
     assert first.returncode == 0, output[-3000:]
     # The jobs that started after the plan read the config of their own run.

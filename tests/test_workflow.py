@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflow import ROOT, Workshop, jobs, kill, ran, talk_only, whole
+from tests.workflow import ROOT, Workshop, held, jobs, kill, ran, talk_only, whole
 
 pytestmark = pytest.mark.slow
 
@@ -72,19 +72,17 @@ def test_killed_with_9_and_run_again_it_ends_the_same_and_pays_once(played: Work
 
 
 def test_a_second_run_on_the_same_results_is_refused_in_one_line(tmp_path: Path) -> None:
-    config = talk_only()
-    config["task_sets"]["small"]["count"] = 60  # enough to be at it for a while
-    workshop = Workshop(tmp_path / "talk", config)
+    workshop = Workshop(tmp_path / "talk", talk_only())
     first = workshop.start("scores")
     while workshop.calls() == 0 and first.poll() is None:
         time.sleep(0.05)
-    output = workshop.run("scores", status=1)
-    by = (workshop.results / "experiment.json").read_bytes()
-    workshop.configure({**workshop.config, "seed": 4})  # looking ahead, with another config too, disturbs nobody
-    assert "by rule" in workshop.run("estimate")
-    assert jobs(workshop.run("-n", "scores"))
-    assert first.poll() is None, "it ended before it could be looked at"
-    assert (workshop.results / "experiment.json").read_bytes() == by
+    with held(first):
+        output = workshop.run("scores", status=1)
+        by = (workshop.results / "experiment.json").read_bytes()
+        workshop.configure({**workshop.config, "seed": 4})  # looking ahead, with another config too, disturbs nobody
+        assert "by rule" in workshop.run("estimate")
+        assert jobs(workshop.run("-n", "scores"))
+        assert (workshop.results / "experiment.json").read_bytes() == by
     kill(first)
     assert "error: results/talk is in use by another run; wait for it, or stop it first" in output
 

@@ -11,7 +11,8 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ class Content(bytes):
 
     def __repr__(self) -> str:
         return f"<{len(self)} bytes, {hashlib.sha256(self).hexdigest()[:12]}>"
+
+
+@contextmanager
+def held(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Within the block the process stands still and keeps its locks; else it might be over before it is looked at."""
+    assert process.poll() is None, "it ended before it could be held"
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def jobs(output: str) -> dict[str, int]:
