@@ -188,6 +188,7 @@ def test_a_truncated_ledger_is_told_in_one_line_and_costs_only_what_was_cut(tmp_
     assert workshop.calls() >= calls
 
 
+@pytest.mark.timeout(1500)
 def test_the_whole_way_from_keywords_to_a_report(tmp_path: Path) -> None:
     workshop = Workshop(tmp_path / "whole", whole())
     plan = jobs(workshop.run("-n"))

@@ -170,7 +170,9 @@ def whole() -> dict[str, Any]:
     config["experiment"] = "whole"
     config["task_sets"]["round1"] |= {"count": 3, "casts": 3, "shards": 1}
     config["task_sets"]["round2"] |= {"count": 3, "casts": 3, "shards": 1}
-    config["task_sets"]["evaluation"] = {"count": 4, "writer": "writer", "casts": 1, "shards": 2}
+    config["task_sets"]["evaluation"] = {"count": 4, "writer": "writer", "casts": 1, "shards": 1}
+    config["task_sets"]["safety"]["casts"] = 1
+    config["knowledge"]["limit"] = 3
     config["evaluations"] = {"all": {"tasks": "evaluation", "partner": "partner", "judge": "judge"}}
     for policy in ("bc", "sr", "bc_sr"):
         config["policies"][policy]["training"] = {**config["policies"][policy].get("training", {}), "epochs": 1}
