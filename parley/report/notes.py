@@ -24,7 +24,7 @@ READING = {
     "table_4": "Accuracy ± its standard error; the difference in points is paired by question.",
     "table_5": "Means ± half the width of the 95 % interval, clustered by task.",
     "table_6": "t and two-sided p of paired tests, one pair of means a task, tasks - 1 degrees of freedom; not corrected "
-    "for their number.",
+    "for their number (the CSV file has p_holm, over the seven dimensions of a row, and the effect size).",
     "table_9": "Scores of the partner when it talks to each policy: means ± half the width of the 95 % interval.",
     "figure_4": "GOAL by the judge and by people on the same seats; the gap is the judge's minus people's.",
 }
