@@ -65,8 +65,9 @@ def seats_of(ratings: pl.DataFrame, player: str, partner: str, among: Places | N
 def scores(ratings: pl.DataFrame, source: Provenance, among: Places | None = None, replicates: int = 1) -> pl.DataFrame:
     """One row a dimension and seat (0, 1, null = both pooled) with the columns of `parley.records.score.SCHEMA`.
 
-    Means and intervals are clustered by task, and no interval leaves the range of its dimension. Failed ratings are counted, not averaged. With `among` every listed
-    task and cast should have been played `replicates` times with the policy in each seat; what was not is `missing`.
+    Means and intervals are clustered by task, and no interval leaves the range of its dimension. Failed ratings are
+    counted, not averaged. With `among` every listed task and cast should have been played `replicates` times with the
+    policy in each seat; what was not is `missing`.
     """
     rows = seats_of(ratings, source.policy, source.partner, among)
     _same_judge(rows, source.judge)

@@ -50,7 +50,7 @@ def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Est
     mean, se, n, groups = _moments(values, clusters)
     if mean is None or se is None:
         return Estimate(mean, None, None, None, n, groups)
-    reach = _t_quantile(freedom(clusters)) * se
+    reach = t_quantile(freedom(clusters)) * se
     return Estimate(mean, se, mean - reach, mean + reach, n, groups)
 
 
@@ -68,14 +68,22 @@ def clustered_score(
     mean, se, n, groups = _moments(values, clusters)
     if mean is None or se is None:
         return Estimate(mean, None, None, None, n, groups)
+    low, high = bounded_interval(mean, se, freedom(clusters), least, most, step / groups)
+    return Estimate(mean, se, low, high, n, groups)
+
+
+def bounded_interval(
+    mean: float, se: float, degrees: float, least: float, most: float, smallest: float = 0.0
+) -> tuple[float, float]:
+    """The interval of `clustered_score` from a mean and its standard error; one of nought counts as `smallest`."""
     scale = most - least
     share = min(1.0, max(0.0, (mean - least) / scale))
     spread, place = se / scale, share
     if se == 0:
-        spread = step / scale / groups
+        spread = smallest / scale
         place = min(max(share, spread), 1 - spread)
-    low, high = _wilson(share, place * (1 - place) / spread**2, _t_quantile(freedom(clusters)))
-    return Estimate(mean, se, min(mean, least + scale * low), max(mean, least + scale * high), n, groups)
+    low, high = _wilson(share, max(place * (1 - place), 1e-12) / spread**2, t_quantile(degrees))
+    return min(mean, least + scale * low), max(mean, least + scale * high)
 
 
 def clustered_share(hits: Sequence[bool], clusters: Sequence[Hashable]) -> Estimate:
@@ -92,7 +100,7 @@ def clustered_share(hits: Sequence[bool], clusters: Sequence[Hashable]) -> Estim
     effective = float(n) if se == 0 else min(float(n), share * (1 - share) / se**2)
     if share in (0.0, 1.0):
         effective = float(groups)
-    low, high = _wilson(share, effective, _t_quantile(freedom(clusters)))
+    low, high = _wilson(share, effective, t_quantile(freedom(clusters)))
     return Estimate(share, se, low, high, n, groups)
 
 
@@ -180,7 +188,8 @@ def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
     return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
-def _t_quantile(freedom: float) -> float:
+def t_quantile(freedom: float) -> float:
+    """Student's t that a two-sided interval reaches to."""
     # scipy.special alone loads in a third of the time of scipy.stats
     from scipy.special import stdtrit
 

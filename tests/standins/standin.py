@@ -194,6 +194,13 @@ class StandIn:
         for form in ("csv", "md", "tex"):
             write(out.with_suffix(f".{form}"), {"table": digest(table, made_of, who, self.salt)})
 
+    def calibration(self) -> None:
+        layout, evaluations = self.layout(), list(self.experiment["evaluations"].items())
+        made_of = content(*layout.calibration_inputs())
+        who = [layout.experiment.measured(), evaluations, layout.baseline]
+        for part in ("out", "versus", "agreement"):
+            write(self.one(part), {part: digest(made_of, who, self.salt)})
+
     def figure(self) -> None:
         for form in ("svg", "pdf"):
             write(
