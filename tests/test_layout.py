@@ -151,7 +151,7 @@ def test_scores_are_calibrated_as_soon_as_people_have_rated() -> None:
     study = here.experiment.evaluations["all"]
     rated = [path for player in here.experiment.measured() for path in here.study_ratings(player, study)]
     assert set(inputs) == {"people.parquet", *rated, *here.tasks("test")}
-    measured_by_nothing = {"evaluations": None, "task_sets.test": None, "human_ratings": "people.parquet"}
+    measured_by_nothing = {"evaluations": {}, "task_sets.test": None, "human_ratings": "people.parquet"}
     assert layout(measured_by_nothing).all_calibration() == []
 
 

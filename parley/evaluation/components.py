@@ -18,7 +18,7 @@ class Components:
         """The variance of one value drawn from a cluster drawn at random."""
         return self.between + self.within
 
-    def of_mean(self, clusters: int, rows: int) -> float:
+    def of_mean(self, clusters: int, rows: float) -> float:
         """The variance of a mean over `clusters` clusters with `rows` rows in all, as many in each."""
         return self.between / clusters + self.within / rows
 

@@ -49,7 +49,7 @@ def seats_of(ratings: pl.DataFrame, player: str, partner: str, among: Places | N
     """
     rows = ratings.filter((pl.col("player") == player) & (pl.col("partner") == partner))
     if among is not None:
-        rows = rows.join(_places(among), on=_PLACE, how="semi")
+        rows = seats_among(rows, among)
     judges = sorted(rows["judge"].unique().to_list())
     if len(judges) > 1:
         raise ParleyError(f"the ratings of {player} mix the judges {', '.join(judges)}; give the files of one judge")
@@ -60,6 +60,11 @@ def seats_of(ratings: pl.DataFrame, player: str, partner: str, among: Places | N
             "give each rating file once"
         )
     return rows.sort(_KEY)
+
+
+def seats_among(rows: pl.DataFrame, among: Places) -> pl.DataFrame:
+    """Those of the rows that are of these tasks and casts."""
+    return rows.join(_places(among), on=_PLACE, how="semi")
 
 
 def scores(ratings: pl.DataFrame, source: Provenance, among: Places | None = None, replicates: int = 1) -> pl.DataFrame:
