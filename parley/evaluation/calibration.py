@@ -35,7 +35,7 @@ class Rated:
 
     def among(self, other: "Rated") -> "Rated":
         """Only those seats that the other player was rated in too, at the same place."""
-        common = self.rows.join(other.rows, on=_PLACE, how="semi")
+        common = self.rows.join(other.rows, on=_PLACE, how="semi").sort(_PLACE)
         return Rated(self.player, self.partner, self.evaluation, self.judge, common)
 
     @property
