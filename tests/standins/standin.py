@@ -195,7 +195,8 @@ class StandIn:
             write(out.with_suffix(f".{form}"), {"table": digest(table, made_of, who, self.salt)})
 
     def calibration(self) -> None:
-        layout, evaluations = self.layout(), list(self.experiment["evaluations"].items())
+        layout, kept = self.layout(), ("tasks", "partner", "judge", "tag", "casts")
+        evaluations = [[name, [entry[key] for key in kept]] for name, entry in self.experiment["evaluations"].items()]
         made_of = content(*layout.calibration_inputs())
         who = [layout.experiment.measured(), evaluations, layout.baseline]
         for part in ("out", "versus", "agreement"):
