@@ -15,7 +15,7 @@ PUBLISHED = Path(__file__).resolve().parents[1] / "resources" / "published"
 #: The files of a dataset folder.
 DATASET = ("train.parquet", "README.md", "funnel.json", "manifest.json")
 #: The paper's tables (and its Figure 4) that every experiment has, and the forms of each.
-TABLES = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_9", "figure_4")
+TABLES = ("table_1", "table_2", "table_3", "table_4", "table_5", "table_6", "table_7", "table_8", "table_9", "figure_4")
 FORMS = ("csv", "md", "tex")
 #: The forms of the figure besides.
 DRAWN = ("svg", "pdf")
@@ -103,6 +103,18 @@ class Layout:
     def versus(self, player: str, evaluation: str) -> str:
         """Paired differences of a player to the base policy in an evaluation."""
         return f"{self.results}/scores/{player}/{evaluation}.versus_{self.baseline}.parquet"
+
+    def calibration(self) -> str:
+        """The scores by people, by the judge and by both together."""
+        return f"{self.results}/human/calibration.parquet"
+
+    def calibration_versus(self) -> str:
+        """The same of the differences to the base policy."""
+        return f"{self.results}/human/calibration.versus_{self.baseline}.parquet"
+
+    def agreement(self) -> str:
+        """How alike people rate, and the judge with them."""
+        return f"{self.results}/human/agreement.json"
 
     def pushed(self, policy: str, what: str) -> str:
         """The receipt of what of a policy (`dataset`, `adapter`) was pushed to the hub."""
@@ -204,6 +216,17 @@ class Layout:
         """The file of people's ratings; None as long as there is none."""
         return self.experiment.human_ratings
 
+    def calibration_inputs(self) -> list[str]:
+        """What the scores are calibrated from; nothing without people's ratings."""
+        if (people := self.people()) is None:
+            return []
+        studies = self.experiment.evaluations.values()
+        tasks = [path for study in studies for path in self.tasks(study.tasks)]
+        ratings = [
+            path for study in studies for name in self.experiment.measured() for path in self.study_ratings(name, study)
+        ]
+        return list(dict.fromkeys([people, *ratings, *tasks]))
+
     def study_judgements(self, player: str) -> list[str]:
         """What the judge says of a player in the safety study, both seatings; nothing where rules alone decide."""
         study = self.experiment.safety
@@ -280,7 +303,7 @@ class Layout:
             *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
             *(*self.all_selections(), *datasets, *folders, *self.all_policies(), *self.all_judgements()),
             *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_knowledge_versus()),
-            *(*self.all_tables(), *self.all_usage()),
+            *(*self.all_tables(), *self.all_calibration(), *self.all_usage()),
         ]
 
     def all_usage(self) -> list[str]:
@@ -302,6 +325,7 @@ class Layout:
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
         stems += [*(f"tables/{table}" for table in TABLES), "tables/figure_4.drawing"]
+        stems += ["human/calibration"] if self.all_calibration() else []
         return [f"{self.results}/timings/{stem}.tsv" for stem in [*written, *cast, *learned, *policies, *stems]]
 
     def all_scores(self) -> list[str]:
@@ -315,6 +339,12 @@ class Layout:
                 *([self.versus(player, evaluation)] if player != self.baseline else []),
             )
         ]
+
+    def all_calibration(self) -> list[str]:
+        """Calibrated scores, their differences and the agreement: as soon as people have rated."""
+        if self.people() is None or not self.experiment.evaluations:
+            return []
+        return [self.calibration(), self.calibration_versus(), self.agreement()]
 
     def side_effects(self) -> list[str]:
         """The knowledge test of every policy and the safety study of everything that is measured."""

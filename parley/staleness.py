@@ -147,6 +147,14 @@ def tables(experiment: Experiment, table: str) -> str:
     return canonical_json({**shared, **studies, "models": _models(experiment, names)})
 
 
+def calibration(experiment: Experiment) -> str:
+    """Rule `calibrate`: who is measured, in which evaluations. The ratings are inputs, whoever stands behind a name."""
+    kept = ("tasks", "partner", "judge", "tag", "casts")
+    evaluations = [(name, {key: getattr(entry, key) for key in kept}) for name, entry in experiment.evaluations.items()]
+    baseline = next(name for name, policy in experiment.policies.items() if policy.model is not None)
+    return canonical_json({"players": experiment.measured(), "evaluations": evaluations, "baseline": baseline})
+
+
 def figure(experiment: Experiment) -> str:
     """Rule `draw`: the players, whose places are their colours."""
     return canonical_json({"players": experiment.measured()})

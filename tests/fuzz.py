@@ -106,6 +106,9 @@ class Fuzz:
     def do_edit_risky_task(self) -> str:
         return self._edit("risky.jsonl", "text")
 
+    def do_edit_people(self) -> str:
+        return self._edit("people.jsonl", "rater")
+
     def do_edit_character(self) -> str:
         return self._edit("resources/characters.jsonl", "secret")
 
@@ -233,6 +236,7 @@ SETTINGS: list[tuple[str, list[Any]]] = [
     ("safety.decided_by", ["judge", "rules"]),
     ("references", [[], ["expert"]]),
     ("published", [None, "sotopia_pi"]),
+    ("human_ratings", [None, "people.jsonl"]),
 ]
 
 

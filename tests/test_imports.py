@@ -24,6 +24,7 @@ KEPT_OUT = {
     "selection": HEAVY | {"aiohttp"},
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
     "tables": HEAVY | {"aiohttp"},
+    "calibration": HEAVY | {"aiohttp"},
     "figure": HEAVY | {"aiohttp"},
     "report": HEAVY | {"aiohttp"},
     "base_policy": HEAVY,

@@ -138,6 +138,23 @@ def test_tables_of_ratings_are_made_from_all_that_is_evaluated() -> None:
         assert not [path for path in inputs if "risky" in path or "knowledge/" in path or "safety/" in path]
 
 
+def test_scores_are_calibrated_as_soon_as_people_have_rated() -> None:
+    without, here = layout(), layout({"human_ratings": "people.parquet"})
+    assert without.all_calibration() == without.calibration_inputs() == []
+    assert not [path for path in [*without.everything(), *without.all_timings()] if "/human/" in path]
+    made = [path.removeprefix(f"{HERE}/human/") for path in here.all_calibration()]
+    assert made == ["calibration.parquet", "calibration.versus_base.parquet", "agreement.json"]
+    assert {*here.all_calibration()} <= {*here.everything()}
+    assert f"{HERE}/timings/human/calibration.tsv" in here.all_timings()
+    inputs = here.calibration_inputs()
+    assert len(inputs) == len(set(inputs))
+    study = here.experiment.evaluations["all"]
+    rated = [path for player in here.experiment.measured() for path in here.study_ratings(player, study)]
+    assert set(inputs) == {"people.parquet", *rated, *here.tasks("test")}
+    measured_by_nothing = {"evaluations": {}, "task_sets.test": None, "human_ratings": "people.parquet"}
+    assert layout(measured_by_nothing).all_calibration() == []
+
+
 def test_tables_of_studies_are_made_from_the_studies_alone() -> None:
     here = layout()
     assert here.table_inputs("table_3") == [f"{HERE}/safety/{name}.json" for name in ("base", "bc", "sr", "expert")]

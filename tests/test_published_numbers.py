@@ -9,11 +9,11 @@ from scipy import stats
 from parley.config import Published, check
 from parley.config.published import Paper, PublishedPlayer, PublishedTasks
 from parley.errors import ParleyError
+from parley.evaluation.people import PEOPLE
 from parley.evaluation.safety import MEASURES as SAFETY
 from parley.evaluation.scores import MEASURES
 from parley.layout import PUBLISHED
 from parley.records.rating import DIMENSIONS
-from parley.tables.cells import PEOPLE
 from parley.tables.published import COLUMNS, Beside, Means, path_of, read_facts
 from tests.builders import changed, experiment
 

@@ -8,7 +8,10 @@ from scipy import stats
 
 from parley.config import Evaluation
 from parley.errors import ParleyError
+from parley.evaluation.components import components
+from parley.evaluation.effect import correction
 from parley.evaluation.scores import MEASURES, paired, places, scores, seats_of
+from parley.evaluation.statistics import clustered_score
 from parley.records.rating import DIMENSIONS, KEYS, Mark, Rating, ratings_frame
 from parley.records.score import DIFFERENCES, SCHEMA, Provenance
 from parley.records.task import Goal, Task
@@ -75,9 +78,10 @@ def test_the_mean_is_over_the_seats_of_the_policy_and_clustered_by_task() -> Non
     strangers = [rating("a", 0, 0, partner="someone else"), rating("a", 0, 0, "someone else")]
     table = scores(frame(*ratings, *partners, *strangers), SOURCE)
     goal = row(table, dimension="goal", seat=None)
-    low, high = stats.t.interval(0.95, 2, loc=19 / 3, scale=stats.sem([3, 7, 9]))
+    expected = clustered_score([2, 4, 8, 6, 9, 9], "aabbcc", 0, 10)
     assert (goal["mean"], goal["n"], goal["clusters"]) == (pytest.approx(19 / 3), 6, 3)
-    assert (goal["low"], goal["high"]) == pytest.approx((low, high))
+    assert goal["se"] == pytest.approx(stats.sem([3, 7, 9]))
+    assert (goal["low"], goal["high"]) == pytest.approx((expected.low, expected.high))
     assert [row(table, dimension="goal", seat=seat)["mean"] for seat in (0, 1)] == pytest.approx([19 / 3, 19 / 3])
     assert [row(table, dimension="goal", seat=seat)["n"] for seat in (0, 1)] == [3, 3]
 
@@ -182,6 +186,7 @@ def test_places_are_the_first_casts_of_the_tasks_with_the_tag() -> None:
 # -- differences -----------------------------------------------------------------------------------------------------
 
 A = both_seats([("a", 7, 5), ("b", 9, 8), ("c", 4, 6)])
+SEATS = [("a", 0), ("a", 1), ("b", 0), ("c", 0)]
 B = both_seats([("a", 5, 5), ("b", 6, 8), ("c", 3, 2)], "base")
 
 
@@ -239,6 +244,38 @@ def test_a_failed_rating_takes_its_pair_out() -> None:
 def test_dimensions_on_which_nothing_differs_have_no_p() -> None:
     secret = row(paired(*sides(A, B), "hard"), dimension="secret", method="pairs")
     assert (secret["difference"], secret["t"], secret["p"]) == (0, None, None)
+
+
+def with_all(task: str, seat: int, marks: dict[str, int], player: str = "bc") -> Rating:
+    """A rating with these marks, and the lowest elsewhere."""
+    lowest = {d.key: Mark(reasoning="r", score=d.low) for d in DIMENSIONS}
+    given = {key: Mark(reasoning="r", score=score) for key, score in marks.items()}
+    return rating(task, seat, 0, player, marks={**lowest, **given})
+
+
+def test_p_values_are_corrected_over_the_seven_dimensions_and_overall_stands_apart() -> None:
+    goals, beliefs = (7, 9, 8, 9), (5, 7, 6, 7)
+    mine = [with_all(t, s, {"goal": goals[i], "believability": beliefs[i]}) for i, (t, s) in enumerate(SEATS)]
+    theirs = [with_all(t, s, {"goal": 1, "believability": 4}, "base") for t, s in SEATS]
+    table = paired(*sides(mine, theirs), "hard")
+    for method in ("pairs", "task_means"):
+        goal, belief, overall, secret = (
+            row(table, dimension=name, method=method) for name in ("goal", "believability", "overall", "secret")
+        )
+        first, second = sorted([goal, belief], key=lambda one: one["p"])
+        assert first["p_holm"] == pytest.approx(min(1, 7 * first["p"]))
+        assert second["p_holm"] == pytest.approx(min(1, max(6 * second["p"], 7 * first["p"])))
+        assert overall["p"] is not None
+        assert overall["p_holm"] is None
+        assert secret["p"] is secret["p_holm"] is secret["effect"] is None
+
+
+def test_an_effect_is_the_difference_in_units_of_the_spread_of_a_seat() -> None:
+    table = paired(*sides(A, B), "hard")
+    for method in ("pairs", "task_means"):
+        goal = row(table, dimension="goal", method=method)
+        unit = [components(side, "aabbcc").total for side in ([7, 5, 9, 8, 4, 6], [5, 5, 6, 8, 3, 2])]
+        assert goal["effect"] == pytest.approx(correction(2) * (10 / 6) / (sum(unit) / 2) ** 0.5)
 
 
 def test_policies_without_a_common_task_have_no_difference() -> None:

@@ -32,13 +32,14 @@ def strings(mini: Experiment) -> dict[str, str]:
         found[f"scores {player}"] = staleness.scores(mini, player, "all")
         found[f"safety {player}"] = staleness.safety(mini, player)
     found |= {f"tables {name}": staleness.tables(mini, name) for name in TABLES}
+    found["calibration"] = staleness.calibration(mini)
     return {**found, "figure": staleness.figure(mini), "report": staleness.report(mini)}
 
 
 BEFORE = strings(experiment())
 LEARNERS = ("base", "bc", "sr")
 #: The tables that rest on ratings; those of the safety study and the knowledge test do not.
-RATED = [f"tables {name}" for name in ("table_[12569]", "figure_4")]
+RATED = [f"tables {name}" for name in ("table_[1256789]", "figure_4")]
 
 #: What changes in the config, and the strings that change with it (the report's always does, but where nothing does).
 CHANGES: list[tuple[dict[str, Any], list[str]]] = [
@@ -97,8 +98,8 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"policies.sr.learns_from.selection": {"rule": "sr", "share": 0.5}}, ["selection sr", "dataset sr"]),
     ({"policies.bc.training": {"rank": 16}}, ["training bc"]),
     ({"policies.sr.training": {"seed": 2}}, ["training sr"]),
-    ({"evaluations.all.tag": "hard"}, ["scores *", *RATED]),
-    ({"evaluations.all.casts": 1}, ["scores *", *RATED]),
+    ({"evaluations.all.tag": "hard"}, ["scores *", "calibration", *RATED]),
+    ({"evaluations.all.casts": 1}, ["scores *", "calibration", *RATED]),
     ({"knowledge.shots": 5}, ["knowledge *"]),
     ({"knowledge.way": "both"}, ["knowledge *"]),
     ({"knowledge.limit": 10}, ["knowledge *"]),
@@ -106,9 +107,12 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"safety.lexicon": "other.txt"}, ["safety *"]),
     ({"safety.decided_by": "rules"}, ["safety *"]),
     # What is new is made, and what is there stays.
-    ({"evaluations.hard": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}}, [*RATED]),
-    ({"policies.other": {"model": "partner"}}, ["tables *", "figure"]),
-    ({"references": ["expert", "judge"]}, ["tables *", "figure"]),
+    (
+        {"evaluations.hard": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}},
+        ["calibration", *RATED],
+    ),
+    ({"policies.other": {"model": "partner"}}, ["tables *", "figure", "calibration"]),
+    ({"references": ["expert", "judge"]}, ["tables *", "figure", "calibration"]),
     ({"play.replicates": 2}, ["episodes *", "dataset *", *RATED]),
     ({"published": "sotopia_pi"}, ["tables *"]),
     ({"human_ratings": "people.parquet"}, []),  # the file is an input

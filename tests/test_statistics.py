@@ -1,28 +1,36 @@
-"""Intervals and tests, against hand calculation, scipy and simulation."""
+"""Intervals and tests, against hand calculation and scipy; `test_coverage` looks at how often they hold."""
 
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import brentq
 
 from parley.evaluation.statistics import (
     cluster_means,
     clustered_mean,
+    clustered_score,
     clustered_share,
+    freedom,
     paired_by_means,
     paired_difference,
 )
 
 
 def test_clustered_mean_equals_a_calculation_by_hand() -> None:
-    # residuals from 4.2 sum to -5.4, 0.6 and 4.8 in the clusters; variance 3/2 * (29.16 + 0.36 + 23.04) / 25
+    # residuals from 4.2 sum to -5.4, 0.6 and 4.8 in the clusters, which hold 2/5, 2/5 and 1/5 of the rows
+    variance = (29.16 / 0.6 + 0.36 / 0.6 + 23.04 / 0.8) / 25
+    # the three weights 4/0.6, 4/0.6 and 1/0.8 give 25 / (9 + 2 * (44.4444 + 8.3333 + 8.3333) / 25)
+    degrees = 25 / (9 + 2 * (400 / 9 + 2 * 25 / 3) / 25)
     found = clustered_mean([1, 2, 4, 5, 9], ["a", "a", "b", "b", "c"])
     assert found.mean == pytest.approx(4.2)
-    assert found.se == pytest.approx(math.sqrt(3.1536))
-    assert found.high == pytest.approx(4.2 + 4.302652729911275 * math.sqrt(3.1536))
-    assert found.low == pytest.approx(4.2 - 4.302652729911275 * math.sqrt(3.1536))
+    assert found.se == pytest.approx(math.sqrt(variance))
+    assert freedom(["a", "a", "b", "b", "c"]) == pytest.approx(degrees)
+    assert found.high == pytest.approx(4.2 + stats.t.ppf(0.975, degrees) * math.sqrt(variance))
+    assert found.low == pytest.approx(4.2 - stats.t.ppf(0.975, degrees) * math.sqrt(variance))
     assert (found.n, found.clusters) == (5, 3)
 
 
@@ -81,18 +89,79 @@ def test_labels_that_do_not_fit_the_values_are_refused() -> None:
         clustered_mean([1, 2, 3], ["a", "b"])
 
 
-@pytest.mark.parametrize("sizes", [[8] * 14, [2, 4, 4, 6, 6, 6, 8, 8, 8, 8, 10, 10, 12, 12]])
-def test_the_interval_covers_the_true_mean_about_95_times_in_100(sizes: list[int]) -> None:
-    rng = np.random.default_rng(20240314)
-    labels = np.repeat(np.arange(14), sizes)
-    hits, naive, repeats = 0, 0, 1500
-    for _ in range(repeats):
-        values = 3 + rng.normal(0, 1, 14)[labels] + rng.normal(0, 1, labels.size)
-        found = clustered_mean(values.tolist(), labels.tolist())
-        hits += found.low <= 3 <= found.high
-        naive += abs(values.mean() - 3) <= 1.96 * stats.sem(values)
-    assert 0.93 <= hits / repeats <= 0.97
-    assert naive / repeats < 0.8, "rows taken as independent would be far too sure"
+@given(st.integers(2, 40), st.integers(1, 5))
+def test_clusters_of_one_size_have_as_many_degrees_of_freedom_as_clusters_less_one(groups: int, size: int) -> None:
+    assert freedom([label for label in range(groups) for _ in range(size)]) == pytest.approx(groups - 1)
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=20))
+def test_unequal_clusters_are_worth_fewer_degrees_of_freedom(sizes: list[int]) -> None:
+    degrees = freedom([label for label, size in enumerate(sizes) for _ in range(size)])
+    assert 0.9 < degrees <= len(sizes) - 1 + 1e-9
+
+
+def test_fewer_than_two_clusters_have_no_degree_of_freedom() -> None:
+    assert freedom([]) == freedom(["a", "a"]) == 0
+
+
+# -- scores in a range -------------------------------------------------------------------------------------------------
+
+SCORES = st.lists(st.integers(0, 10), min_size=4, max_size=40)
+
+
+@given(SCORES)
+def test_the_interval_of_a_score_holds_its_mean_and_stays_in_the_range(values: list[int]) -> None:
+    found = clustered_score(values, [place // 2 for place in range(len(values))], 0, 10)
+    assert 0 <= found.low <= found.mean <= found.high <= 10
+    assert found.high - found.low > 0, "no study of some tasks is certain"
+
+
+@given(SCORES)
+def test_a_scale_turned_round_turns_the_interval_round(values: list[int]) -> None:
+    labels = [place // 2 for place in range(len(values))]
+    there = clustered_score(values, labels, 0, 10)
+    back = clustered_score([-value for value in values], labels, -10, 0)
+    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=1e-9)
+
+
+@given(SCORES, st.floats(0.1, 9), st.floats(-50, 50))
+def test_the_interval_moves_with_the_unit_and_the_zero(values: list[int], unit: float, zero: float) -> None:
+    labels = [place // 2 for place in range(len(values))]
+    found = clustered_score(values, labels, 0, 10)
+    moved = clustered_score([zero + unit * value for value in values], labels, zero, zero + unit * 10, unit)
+    assert (moved.low, moved.high) == pytest.approx((zero + unit * found.low, zero + unit * found.high), abs=1e-6)
+
+
+def test_a_score_of_nought_and_one_has_wilsons_interval_of_a_share() -> None:
+    hits = [True, True, True, True, False, False, True, False]
+    share, score = clustered_share(hits, "aabbccdd"), clustered_score(hits, "aabbccdd", 0, 1)
+    assert vars(score) == pytest.approx(vars(share))
+
+
+def test_in_the_middle_of_a_range_with_many_tasks_it_is_the_t_interval() -> None:
+    rng = np.random.default_rng(3)
+    values, labels = np.clip(np.round(rng.normal(5, 1, 900)), 0, 10).tolist(), np.repeat(np.arange(90), 10).tolist()
+    mean, score = clustered_mean(values, labels), clustered_score(values, labels, 0, 10)
+    assert (score.low, score.high) == pytest.approx((mean.low, mean.high), abs=0.002)
+
+
+def test_scores_all_alike_are_as_uncertain_as_if_one_task_had_differed_by_a_step() -> None:
+    many, few = (clustered_score([0.0] * 2 * n, [i // 2 for i in range(2 * n)], -10, 0) for n in (90, 14))
+    assert (many.mean, many.se, many.high) == (0, 0, 0)
+    square = stats.t.ppf(0.975, 13) ** 2
+    effective = 10 * 14 - 1  # p (1 - p) / p² of a share p of one step in 14 tasks of ten steps
+    assert few.low == pytest.approx(-10 * square / (effective + square))
+    assert few.low < many.low < 0
+
+
+@pytest.mark.parametrize("labels", [[], ["same"] * 3])
+def test_scores_of_fewer_than_two_tasks_have_no_interval(labels: list[str]) -> None:
+    found = clustered_score([4.0] * len(labels), labels, 0, 10)
+    assert found.mean == (4 if labels else None)
+    assert found.se is found.low is found.high is None
+
+
+# -- shares ------------------------------------------------------------------------------------------------------------
 
 
 def test_share_is_wilsons_interval_at_the_effective_number() -> None:
@@ -124,19 +193,6 @@ def test_a_share_that_is_the_same_in_every_cluster_counts_rows() -> None:
     assert found.high - found.low < 0.5
 
 
-def test_share_covers_the_truth_near_the_edge_where_a_t_interval_fails() -> None:
-    rng = np.random.default_rng(7)
-    labels = np.repeat(np.arange(6), 8)
-    share, mean, repeats = 0, 0, 600
-    for _ in range(repeats):
-        hits = rng.random(48) < rng.beta(0.9 * 4, 0.1 * 4, 6)[labels]
-        wilson, plain = (estimate(hits.tolist(), labels.tolist()) for estimate in (clustered_share, clustered_mean))
-        share += wilson.low <= 0.9 <= wilson.high
-        mean += plain.low <= 0.9 <= plain.high
-    assert share / repeats >= 0.93
-    assert mean / repeats < 0.9
-
-
 def test_paired_difference_with_one_pair_a_cluster_is_the_paired_t_test() -> None:
     a, b = [5.0, 7.0, 6.0, 9.0, 4.0], [4.0, 7.5, 3.0, 5.0, 4.5]
     found, expected = paired_difference(a, b, range(5)), stats.ttest_rel(a, b)
@@ -146,12 +202,13 @@ def test_paired_difference_with_one_pair_a_cluster_is_the_paired_t_test() -> Non
 
 
 def test_paired_difference_clusters_the_pairs() -> None:
-    # differences 1, 3 | 0 | 2 with mean 1.5; residual sums 1, -1.5, 0.5; variance 3/2 * 3.5 / 16
+    # differences 1, 3 | 0 | 2 with mean 1.5; residual sums 1, -1.5, 0.5 in clusters of 1/2, 1/4 and 1/4 of the rows
+    se = math.sqrt((1 / 0.5 + 2.25 / 0.75 + 0.25 / 0.75) / 16)
     found = paired_difference([2, 5, 1, 4], [1, 2, 1, 2], ["a", "a", "b", "c"])
     assert found.mean == 1.5
-    assert found.se == pytest.approx(math.sqrt(1.5 * 3.5 / 16))
-    assert found.t == pytest.approx(1.5 / math.sqrt(1.5 * 3.5 / 16))
-    assert found.p == pytest.approx(2 * stats.t.sf(found.t, 2))
+    assert found.se == pytest.approx(se)
+    assert found.t == pytest.approx(1.5 / se)
+    assert found.p == pytest.approx(2 * stats.t.sf(found.t, freedom(["a", "a", "b", "c"])))
     assert (found.n, found.clusters) == (4, 3)
 
 

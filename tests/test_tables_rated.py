@@ -24,6 +24,8 @@ from tests.report_sample import make_sample
 
 ALIKE = Published(paper="sotopia_pi")
 TRAINED = ("bc", "sr", "bc_sr")
+#: Tables that have numbers before people have rated.
+FILLED = [name for name in TABLES if name not in ("table_7", "table_8")]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def test_the_same_results_give_the_same_cells(layout: Layout, name: str) -> None
     assert make(name, layout).equals(make(name, layout))
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", FILLED)
 def test_published_numbers_stand_only_where_the_config_says_so(layout: Layout, published: Layout, name: str) -> None:
     without, beside = make(name, layout), make(name, published)
     assert without["origin"].unique().to_list() == ["here"]
@@ -131,7 +133,7 @@ def test_an_adapter_is_a_part_of_what_a_number_stands_on(layout: Layout) -> None
     assert '"adapter":"cdcd' in model and '"name":"pocket"' in model
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", FILLED)
 def test_a_missing_result_is_named(layout: Layout, name: str, tmp_path: Path) -> None:
     with pytest.raises(ParleyError, match="no such file"):
         make(name, Layout(layout.experiment, str(tmp_path)))

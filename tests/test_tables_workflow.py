@@ -1,5 +1,6 @@
-"""The paper's tables as targets that a person types, in a real run."""
+"""The paper's tables and what people's ratings give, as targets that a person types, in a real run."""
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -43,12 +44,20 @@ def test_tables_are_made_when_asked_for_and_again_when_people_have_rated(tmp_pat
     pl.DataFrame(seats).write_parquet(workshop.folder / "people.parquet")
     workshop.configure({**workshop.config, "human_ratings": "people.parquet"})
     again = ran(workshop.run("tables"))
-    assert again == {"tabulate": 6, "draw": 1, "tables": 1}  # those of ratings, and nothing before them
+    assert again == {"tabulate": 8, "draw": 1, "tables": 1}  # those of ratings, and nothing before them
     after = workshop.read("tables/*")
     assert after["tables/table_2.csv"] != before["tables/table_2.csv"]
     assert after["tables/table_4.csv"] == before["tables/table_4.csv"]
     people = read_cells(tables / "figure_4.csv").filter(rater=PEOPLE, origin="here")
     assert people["value"].to_list() == [7.0]
+
+    assert ran(workshop.run("calibration")) == {"calibrate": 1, "calibration": 1}
+    human = workshop.results / "human"
+    found = pl.read_parquet(human / "calibration.parquet").filter(dimension="goal", evaluation="all")
+    assert dict(found.select("method", "mean").iter_rows())["people"] == 7.0
+    assert pl.read_parquet(human / "calibration.versus_base.parquet").is_empty()  # base is all there is
+    assert json.loads((human / "agreement.json").read_text())["raters"] == 1
+    assert "Nothing to be done" in workshop.run("calibration")
 
 
 def cells_to_rate(workshop: Workshop) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import Any, Literal
 
 from parley.evaluation.knowledge import paired, ways
-from parley.evaluation.statistics import paired_difference
+from parley.evaluation.statistics import freedom, paired_difference
 
 Verdict = Literal["not inferior", "inferior", "open"]
 #: One-sided.
@@ -66,7 +66,7 @@ def _by_subject(first: list[float], second: list[float], subjects: list[str], ma
     found = paired_difference(first, second, subjects)
     least = most = None
     if found.mean is not None and found.se:
-        reach = float(stdtrit(found.clusters - 1, CONFIDENCE)) * found.se
+        reach = float(stdtrit(freedom(subjects), CONFIDENCE)) * found.se
         least, most = found.mean - reach, found.mean + reach
     return {
         "verdict": verdict(least, most, margin),

@@ -1,14 +1,23 @@
 """Scores of one policy, and paired differences between two, from ratings (paper, Tables 2, 5 and 6)."""
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import zip_longest
 from typing import Any, Literal, get_args
 
 import polars as pl
 
 from parley.config import Evaluation
 from parley.errors import ParleyError
-from parley.evaluation.statistics import cluster_means, clustered_mean, paired_by_means, paired_difference
-from parley.records.rating import KEYS
+from parley.evaluation.effect import standardised
+from parley.evaluation.multiplicity import holm
+from parley.evaluation.statistics import (
+    cluster_means,
+    clustered_mean,
+    clustered_score,
+    paired_by_means,
+    paired_difference,
+)
+from parley.records.rating import KEYS, RANGES
 from parley.records.score import DIFFERENCES, SCHEMA, Provenance
 from parley.records.task import Cast, Task
 
@@ -40,7 +49,7 @@ def seats_of(ratings: pl.DataFrame, player: str, partner: str, among: Places | N
     """
     rows = ratings.filter((pl.col("player") == player) & (pl.col("partner") == partner))
     if among is not None:
-        rows = rows.join(_places(among), on=_PLACE, how="semi")
+        rows = seats_among(rows, among)
     judges = sorted(rows["judge"].unique().to_list())
     if len(judges) > 1:
         raise ParleyError(f"the ratings of {player} mix the judges {', '.join(judges)}; give the files of one judge")
@@ -53,11 +62,17 @@ def seats_of(ratings: pl.DataFrame, player: str, partner: str, among: Places | N
     return rows.sort(_KEY)
 
 
+def seats_among(rows: pl.DataFrame, among: Places) -> pl.DataFrame:
+    """Those of the rows that are of these tasks and casts."""
+    return rows.join(_places(among), on=_PLACE, how="semi")
+
+
 def scores(ratings: pl.DataFrame, source: Provenance, among: Places | None = None, replicates: int = 1) -> pl.DataFrame:
     """One row a dimension and seat (0, 1, null = both pooled) with the columns of `parley.records.score.SCHEMA`.
 
-    Means and intervals are clustered by task. Failed ratings are counted, not averaged. With `among` every listed
-    task and cast should have been played `replicates` times with the policy in each seat; what was not is `missing`.
+    Means and intervals are clustered by task, and no interval leaves the range of its dimension. Failed ratings are
+    counted, not averaged. With `among` every listed task and cast should have been played `replicates` times with the
+    policy in each seat; what was not is `missing`.
     """
     rows = seats_of(ratings, source.policy, source.partner, among)
     _same_judge(rows, source.judge)
@@ -70,7 +85,7 @@ def scores(ratings: pl.DataFrame, source: Provenance, among: Places | None = Non
         missing = None if absent is None else absent.height if seat is None else (absent["seat"] == seat).sum()
         counts = {"seat": seat, "failed": part.height - rated.height, "missing": missing}
         for measure in MEASURES:
-            estimate = clustered_mean(rated[measure].to_list(), rated["task"].to_list())
+            estimate = clustered_score(rated[measure].to_list(), rated["task"].to_list(), *RANGES[measure])
             table.append({**provenance, **counts, "dimension": measure, **vars(estimate)})
     return pl.DataFrame(table, schema=SCHEMA)
 
@@ -79,7 +94,7 @@ def paired(a: pl.DataFrame, b: pl.DataFrame, evaluation: str) -> pl.DataFrame:
     """Differences a - b per dimension, by both methods, with the columns of `parley.records.score.DIFFERENCES`.
 
     `a` and `b` are results of `seats_of` for two policies with the same partner and judge. A failed rating has no
-    difference, and its counterpart counts as unmatched. No correction is made for testing eight dimensions.
+    difference, and its counterpart counts as unmatched.
     """
     names = {"a": _one(a, "player"), "b": _one(b, "player"), "evaluation": evaluation}
     for column in ("partner", "judge"):
@@ -100,6 +115,7 @@ def _differences(a: pl.DataFrame, b: pl.DataFrame, method: Method) -> Iterator[d
     unmatched = {"unmatched_a": a.height - a_used.height, "unmatched_b": b.height - b_used.height}
     a_used, b_used = a_used.sort(_KEY), b_used.sort(_KEY)
     tasks_a, tasks_b = a_used["task"].to_list(), b_used["task"].to_list()
+    rows: list[dict[str, Any]] = []
     for measure in MEASURES:
         of_a, of_b = a_used[measure].to_list(), b_used[measure].to_list()
         if method == "pairs":
@@ -109,15 +125,11 @@ def _differences(a: pl.DataFrame, b: pl.DataFrame, method: Method) -> Iterator[d
             result = paired_by_means(of_a, tasks_a, of_b, tasks_b)
             mean_a, mean_b = _mean_of_means(of_a, tasks_a), _mean_of_means(of_b, tasks_b)
         fields = dict(vars(result))
-        yield {
-            "dimension": measure,
-            "method": method,
-            "mean_a": mean_a,
-            "mean_b": mean_b,
-            "difference": fields.pop("mean"),
-            **fields,
-            **unmatched,
-        }
+        row = {"dimension": measure, "method": method, "mean_a": mean_a, "mean_b": mean_b, **unmatched}
+        effect = standardised(result.mean, of_a, tasks_a, of_b, tasks_b)
+        rows.append({**row, "difference": fields.pop("mean"), **fields, "effect": effect})
+    corrected = holm([row["p"] for row in rows if row["dimension"] in KEYS])
+    yield from ({**row, "p_holm": p} for row, p in zip_longest(rows, corrected))  # `overall` is last, and apart
 
 
 def _mean_of_means(values: list[float], tasks: list[str]) -> float | None:

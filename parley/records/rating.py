@@ -32,6 +32,15 @@ DIMENSIONS: tuple[Dimension, ...] = (
     Dimension("goal", "GOAL", 0, 10),
 )
 KEYS: tuple[str, ...] = tuple(dimension.key for dimension in DIMENSIONS)
+#: The range of what is scored and the least step in it: of the seven, and of `overall`, their mean.
+RANGES: dict[str, tuple[float, float, float]] = {
+    **{dimension.key: (dimension.low, dimension.high, 1.0) for dimension in DIMENSIONS},
+    "overall": (
+        sum(dimension.low for dimension in DIMENSIONS) / len(KEYS),
+        sum(dimension.high for dimension in DIMENSIONS) / len(KEYS),
+        1 / len(KEYS),
+    ),
+}
 
 
 class Mark(Record):

@@ -49,7 +49,9 @@ SCHEMA: dict[str, pl.DataType] = {
 #:
 #: `method` is `pairs` (rows matched on task, cast, seat and replicate, clustered by task; `n` pairs) or `task_means`
 #: (paired t test on the tasks' means; `n` tasks). `mean_a` and `mean_b` are over what was compared, `unmatched_a` and
-#: `unmatched_b` count the rated rows that had no partner row to be compared with.
+#: `unmatched_b` count the rated rows that had no partner row to be compared with. `p` is of this test alone, `p_holm`
+#: corrected for testing the seven dimensions (null for `overall`, which is their mean and no eighth hypothesis), and
+#: `effect` the difference in units of a seat's spread (`parley.evaluation.effect`).
 DIFFERENCES: dict[str, pl.DataType] = {
     "a": pl.String(),
     "b": pl.String(),
@@ -66,6 +68,8 @@ DIFFERENCES: dict[str, pl.DataType] = {
     "high": pl.Float64(),
     "t": pl.Float64(),
     "p": pl.Float64(),
+    "p_holm": pl.Float64(),
+    "effect": pl.Float64(),
     "n": pl.Int32(),
     "clusters": pl.Int32(),
     "unmatched_a": pl.Int32(),

@@ -24,7 +24,9 @@ READING = {
     "table_4": "Accuracy ± its standard error; the difference in points is paired by question.",
     "table_5": "Means ± half the width of the 95 % interval, clustered by task.",
     "table_6": "t and two-sided p of paired tests, one pair of means a task, tasks - 1 degrees of freedom; not corrected "
-    "for their number.",
+    "for their number (the CSV file has p_holm, over the seven dimensions of a row, and the effect size).",
+    "table_7": "Correlation of the judge's GOAL with the mean of people's, over the seats that both rated.",
+    "table_8": "Raters of a seat, after rounding: up to 5 or above; below, about or above 0 for REL and FIN.",
     "table_9": "Scores of the partner when it talks to each policy: means ± half the width of the 95 % interval.",
     "figure_4": "GOAL by the judge and by people on the same seats; the gap is the judge's minus people's.",
 }
@@ -61,6 +63,8 @@ def _missing(name: str, experiment: Experiment) -> str:
         return "This experiment has no evaluation (evaluations: in the config)."
     if name in ("table_1", "table_6") and subject(experiment) is None:
         return "This experiment has no trained policy, so there is nothing to compare."
+    if name in ("table_7", "table_8"):
+        return "People have rated none of these episodes yet (human_ratings: in the config)."
     return "Nothing that this table compares was rated."
 
 

@@ -22,6 +22,8 @@ TITLES = {
     "table_4": "Knowledge",
     "table_5": "All seven dimensions",
     "table_6": "Paired t tests by scenario",
+    "table_7": "The judge goes along with people",
+    "table_8": "How alike people rate",
     "table_9": "The partner's side",
     "figure_4": "Judge against people",
 }
@@ -30,6 +32,8 @@ _SHORT = {
     "overall": "Overall",
     "accuracy": "accuracy",
     "difference": "over base",
+    "pearson": "Pearson's r",
+    "spearman": "Spearman's rho",
 }
 _SHARES = {"engaged", "harm", "prevention"}
 #: Tables whose numbers are over tasks.
@@ -127,7 +131,7 @@ def _column(name: str, cell: Cell) -> str:
 
 
 _ORDER = (*MEASURES, "engaged", "harm", "prevention", "alternatives", "toxic_words", "profanity", "accuracy")
-_ORDER = (*_ORDER, "GOAL by the judge", "GOAL by people", "gap", "difference")
+_ORDER = (*_ORDER, "GOAL by the judge", "GOAL by people", "gap", "difference", "pearson", "spearman")
 
 
 def _place(column: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from parley.layout import Layout
-from parley.tables import rated, studied
+from parley.tables import rated, raters, studied
 from parley.tables.cells import Row, frame
 from parley.tables.material import Material
 
@@ -16,6 +16,8 @@ MAKERS: dict[str, Callable[[Material], Iterator[Row]]] = {
     "table_4": studied.table_4,
     "table_5": rated.table_5,
     "table_6": rated.table_6,
+    "table_7": raters.table_7,
+    "table_8": raters.table_8,
     "table_9": rated.table_9,
     "figure_4": rated.figure_4,
 }

@@ -20,9 +20,10 @@ RatedBy = Literal["judge", "people"]
 #:
 #: `block` is the part of the table (an evaluation, a role), `player` our policy or reference, also beside published
 #: numbers. `value` is a mean, a share, a difference or (`figure_4`) a gap; `t`, `p` and `df` test a difference against
-#: zero. `side` says whose scores they are: the player's own, or its partner's. `n` counts what is averaged (rated seats,
-#: episodes, questions; tasks where their means are paired), `clusters` tasks. `note` says where a published number
-#: stands, and behind a semicolon what is different about it.
+#: zero, `p_holm` is `p` corrected for seven dimensions, `effect` the difference in units of a seat's spread. `side` says
+#: whose scores they are: the player's own, or its partner's. `n` counts what is averaged (rated seats, episodes,
+#: questions; tasks where their means are paired), `clusters` tasks. `note` says where a published number stands, and
+#: behind a semicolon what is different about it.
 CELLS: dict[str, pl.DataType] = {
     "table": pl.String(),
     "block": pl.String(),
@@ -38,6 +39,8 @@ CELLS: dict[str, pl.DataType] = {
     "high": pl.Float64(),
     "t": pl.Float64(),
     "p": pl.Float64(),
+    "p_holm": pl.Float64(),
+    "effect": pl.Float64(),
     "df": pl.Int32(),
     "n": pl.Int32(),
     "clusters": pl.Int32(),

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from parley.canonical import file_digest
-from parley.evaluation.people import PEOPLE, read_people
+from parley.evaluation.people import PEOPLE, averaged, read_marks
 from parley.evaluation.provenance import spoken_by
 from parley.evaluation.scores import places, scores, seats_of
 from parley.layout import Layout
@@ -61,10 +61,15 @@ class Material:
         return file_digest(self.experiment.prompts.rating)
 
     @cached_property
-    def people(self) -> pl.DataFrame | None:
-        """What people rated; None as long as nobody has."""
+    def marks(self) -> pl.DataFrame | None:
+        """What each rater gave; None as long as nobody has rated."""
         path = self.layout.people()
-        return None if path is None else read_people(path)
+        return None if path is None else read_marks(path)
+
+    @cached_property
+    def people(self) -> pl.DataFrame | None:
+        """What people rated, a row a seat; None as long as nobody has."""
+        return None if self.marks is None else averaged(self.marks)
 
     def model(self, player: str) -> str:
         """What stands behind a player's name."""

@@ -199,6 +199,22 @@ class Beside:
             yield {"player": player, "measure": "gap", "origin": "paper", "value": self.facts.gap.rows[row], "n": 28,
                    "note": self.facts.gap.where}  # fmt: skip
 
+    def correlation(self, player: str, tasks: str | None) -> Iterator[Row]:
+        """The printed correlation of the judge's GOAL with people's."""
+        row = self.row(player)
+        if self.facts and tasks == "hard_28" and row in self.facts.correlation.rows:
+            known = self.facts.correlation
+            yield {"player": player, "measure": "pearson", "origin": "paper", "value": known.rows[row], "n": 28,
+                   "note": known.where}  # fmt: skip
+
+    def agreement(self, part: int, tasks: str | None) -> Iterator[Row]:
+        """How alike the paper's raters were: the share of pairs (`part` 0) or Randolph's kappa (1)."""
+        if self.facts and tasks == "hard_28":
+            known = self.facts.agreement
+            for key, column in zip(MEASURES, COLUMNS, strict=True):
+                if column in known.rows:
+                    yield {"measure": key, "origin": "paper", "value": known.rows[column][part], "note": known.where}
+
     def _rater(self, rater: RatedBy) -> Row:
         assert self.facts is not None
         judge, partner = self.facts.judge, self.facts.partner

@@ -19,6 +19,7 @@ BOTH: tuple[RatedBy, RatedBy] = ("people", "judge")
 #: The published numbers of (player, other, the paper's task set).
 Printed = Callable[[str, str, str | None], Iterator[Row]]
 _SEAT = ["task", "cast", "seat", "replicate"]
+_TESTED = ("se", "low", "high", "t", "p", "p_holm", "effect", "n", "clusters", "partner")
 
 
 # -- means -------------------------------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ def _differences(material: Material, view: View, by: RatedBy, player: str, other
     shared = {"player": player, "versus": other, "origin": "here", "rater": rater, "failed": failed, **models}
     table = paired(mine, theirs, view.evaluation).filter(pl.col("method") == "task_means")
     for row in table.iter_rows(named=True):
-        numbers = {name: row[name] for name in ("se", "low", "high", "t", "p", "n", "clusters", "partner")}
+        numbers = {name: row[name] for name in _TESTED}
         df = row["clusters"] - 1 if row["clusters"] > 1 else None
         yield {**shared, "measure": row["dimension"], "value": row["difference"], **numbers, "df": df}
 

@@ -194,6 +194,14 @@ class StandIn:
         for form in ("csv", "md", "tex"):
             write(out.with_suffix(f".{form}"), {"table": digest(table, made_of, who, self.salt)})
 
+    def calibration(self) -> None:
+        layout, kept = self.layout(), ("tasks", "partner", "judge", "tag", "casts")
+        evaluations = [[name, [entry[key] for key in kept]] for name, entry in self.experiment["evaluations"].items()]
+        made_of = content(*layout.calibration_inputs())
+        who = [layout.experiment.measured(), evaluations, layout.baseline]
+        for part in ("out", "versus", "agreement"):
+            write(self.one(part), {part: digest(made_of, who, self.salt)})
+
     def figure(self) -> None:
         for form in ("svg", "pdf"):
             write(

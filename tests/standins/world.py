@@ -18,7 +18,7 @@ from parley.layout import DRAWN, FORMS, TABLES, Layout
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
-KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure")
+KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "calibration")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
@@ -49,6 +49,7 @@ def config() -> dict[str, Any]:
         "evaluations": {"all": {"tasks": "test", "partner": "partner", "judge": "judge"}},
         "safety": {"tasks": "risky", "partner": "partner", "judge": "judge"},
         "knowledge": {"test": "resources/questions.jsonl", "dev": "resources/questions.jsonl"},
+        "human_ratings": "people.jsonl",
     }
 
 
@@ -73,6 +74,7 @@ class World:
         self.lines("resources/questions.jsonl", [{"question": "a"}])
         self.lines("round1.jsonl", [{"name": f"t{i}", "text": "a"} for i in range(8)])
         self.lines("risky.jsonl", [{"name": "r", "text": "a"}])
+        self.lines("people.jsonl", [{"task": f"e{i}", "rater": "ann", "mark": 1} for i in range(3)])
         self.lines("test.jsonl", [{"name": f"e{i}", "text": "a"} for i in range(3)])
         self.save()
 
@@ -171,9 +173,7 @@ class World:
 
     def _made_by(self, kind: str, options: dict[str, list[str]]) -> list[str]:
         """The result files that a job makes."""
-        paths = [
-            options[name][0] for name in ("out", "usage", "funnel", "summary", "manifest", "seats") if name in options
-        ]
+        paths = [options[name][0] for name in MADE if name in options]
         if kind == "dataset":
             paths = [str(Path(paths[0]).with_name(name)) for name in DATASET]
         if kind == "training":
@@ -231,12 +231,14 @@ class World:
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
 
     def _shown_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
-        """The settings and inputs of a table, of the figure and of the page."""
+        """The settings and inputs of a table, of the figure, of the calibration and of the page."""
         experiment, layout = self.experiment, Layout(self.experiment)
         if kind == "tables":
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
         if kind == "figure":
             return staleness.figure(experiment), [one["cells"]]
+        if kind == "calibration":
+            return staleness.calibration(experiment), layout.calibration_inputs()
         files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
         files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), experiment.world.characters]
         files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
@@ -251,6 +253,8 @@ class World:
         return staleness.knowledge(self.experiment, one["policy"]), inputs
 
 
+#: The options that name what a job makes.
+MADE = ("out", "usage", "funnel", "summary", "manifest", "seats", "versus", "agreement")
 DATASET = ("manifest.json", "train.parquet", "README.md", "funnel.json")
 
 
