@@ -4,6 +4,7 @@
 rule scores:
     input:
         paths.all_scores(),
+        paths.all_judges(),
         paths.side_effects(),
 
 
@@ -69,6 +70,34 @@ rule compare:
         "python $PARLEY/scripts/scores.py --experiment {params.experiment} --player {wildcards.player} "
         "--evaluation {wildcards.evaluation} --ratings {input.ratings} --tasks {input.tasks} "
         "--baseline {params.baseline} --baseline-ratings {input.baseline} --out {output} --log {log}"
+
+
+rule compare_judges:
+    input:
+        lambda wildcards: paths.judges_inputs(wildcards.evaluation),
+    output:
+        f"{results}/judges/{{evaluation}}.json",
+    log:
+        f"{results}/logs/judges/{{evaluation}}.log",
+    benchmark:
+        f"{results}/timings/judges/{{evaluation}}.tsv"
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+        gpu=0,
+    params:
+        cfg=lambda wildcards: staleness.judges(experiment, wildcards.evaluation),
+        code=code_hash("judges"),
+        experiment=paths.resolved,
+    message:
+        "compare the judges of {wildcards.evaluation}"
+    shell:
+        "python $PARLEY/scripts/judges.py --experiment {params.experiment} --evaluation {wildcards.evaluation} "
+        "--out {output} --log {log}"
 
 
 rule knowledge:

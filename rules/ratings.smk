@@ -4,6 +4,7 @@
 rule ratings:
     input:
         paths.all_ratings(),
+        paths.all_swapped(),
 
 
 rule rate:
@@ -34,10 +35,31 @@ rule rate:
         cfg=lambda wildcards: staleness.ratings(experiment, wildcards.judge),
         code=code_hash("ratings"),
         experiment=paths.resolved,
+        order="",
+        swapped="",
     message:
         "rate episodes: {wildcards.players} on {wildcards.task_set} {wildcards.shard}, by {wildcards.judge}"
     shell:
         "python $PARLEY/scripts/ratings.py --experiment {params.experiment} --judge {wildcards.judge} "
         "--episodes {input.episodes} --tasks {input.tasks} "
-        "--ledger ledger/ratings/{wildcards.task_set}/{wildcards.players}/{wildcards.judge}/{wildcards.shard}.sqlite "
-        "--usage {output.usage} --out {output.ratings} --log {log}"
+        "--ledger ledger/ratings/{wildcards.task_set}/{wildcards.players}/{wildcards.judge}/{params.order}{wildcards.shard}.sqlite "
+        "{params.swapped} --usage {output.usage} --out {output.ratings} --log {log}"
+
+
+# The same with the two agents in the other order in the prompt; only for evaluations that ask for both.
+use rule rate as rate_swapped with:
+    output:
+        ratings=f"{results}/ratings/{{task_set}}/{{players}}/{{judge}}/swapped/{{shard}}.parquet",
+        usage=f"{results}/usage/ratings/{{task_set}}/{{players}}/{{judge}}/swapped/{{shard}}.json",
+    log:
+        f"{results}/logs/ratings/{{task_set}}/{{players}}/{{judge}}/swapped/{{shard}}.log",
+    benchmark:
+        f"{results}/timings/ratings/{{task_set}}/{{players}}/{{judge}}/swapped/{{shard}}.tsv"
+    params:
+        cfg=lambda wildcards: staleness.ratings(experiment, wildcards.judge),
+        code=code_hash("ratings"),
+        experiment=paths.resolved,
+        order="swapped/",
+        swapped="--swapped",
+    message:
+        "rate episodes, in the other order: {wildcards.players} on {wildcards.task_set} {wildcards.shard}, by {wildcards.judge}"

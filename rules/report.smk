@@ -9,6 +9,7 @@ rule report:
 rule page:
     input:
         scores=paths.all_scores(),
+        judges=paths.all_judges(),
         side_effects=paths.side_effects(),
         tables=[paths.table(name) for name in layout.TABLES],
         knowledge=paths.all_knowledge_versus(),

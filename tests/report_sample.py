@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parley.canonical import seed_from
 from parley.config import Experiment, check
+from parley.evaluation.judges import compare_judges
 from parley.evaluation.knowledge import summary
 from parley.evaluation.noninferiority import verdicts
 from parley.evaluation.safety import Rules, observe, summarize
@@ -25,6 +26,7 @@ from parley.records.score import Provenance
 from parley.records.task import Cast, Goal, Task
 from parley.tables.catalogue import make
 from parley.tables.cells import write_cells
+from scripts.judges import bench
 
 #: What a player's GOAL is around.
 SKILL = {"base": 2.5, "bc": 5.5, "sr": 3.0, "bc_sr": 6.5, "expert": 8.0, "partner": 7.0}
@@ -96,6 +98,8 @@ def make_sample(folder: Path) -> tuple[Path, Experiment]:
         _usage(layout, "ratings", f"{task_set}/{'+'.join(players)}/{judge}", {judge: len(episodes)})
     _learning(layout)
     _scores(layout)
+    for name in experiment.evaluations:
+        write_text(layout.judges(name), json.dumps(compare_judges(bench(layout, name))))
     _side_effects(layout)
     for table in TABLES:
         write_cells(layout.table(table), make(table, layout))

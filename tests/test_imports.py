@@ -23,6 +23,7 @@ KEPT_OUT = {
     "judgements": HEAVY | TABLES,
     "selection": HEAVY | {"aiohttp"},
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
+    "judges": HEAVY | {"aiohttp"},
     "tables": HEAVY | {"aiohttp"},
     "figure": HEAVY | {"aiohttp"},
     "report": HEAVY | {"aiohttp"},

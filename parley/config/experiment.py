@@ -70,6 +70,9 @@ class Experiment(Section):
             self._known(study.tasks, "task set", self.task_sets, f"{at}.tasks")
             self._known(study.partner, "policy or model", speakers, f"{at}.partner")
             self._known(study.judge, "model", self.models, f"{at}.judge")
+        for name, evaluation in self.evaluations.items():
+            for judge in evaluation.also_judged_by:
+                self._known(judge, "model", self.models, f"evaluations.{name}.also_judged_by")
         return self
 
     def _source(self, source: LearnsFrom, at: str) -> None:
@@ -146,6 +149,7 @@ class Experiment(Section):
         studies: list[Evaluation | Safety] = [*self.evaluations.values(), *([self.safety] if self.safety else [])]
         for study in studies:
             speakers |= {study.partner, study.judge}
+        speakers |= {judge for evaluation in self.evaluations.values() for judge in evaluation.also_judged_by}
         if idle := [name for name in self.models if name not in speakers]:
             raise ValueError(f"models.{idle[0]}: nothing uses it; delete it, or name it where it should speak")
         return self

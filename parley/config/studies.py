@@ -15,9 +15,27 @@ class Evaluation(Section):
 
     tasks: str
     partner: str
-    judge: str
+    judge: str = Field(description="whose marks are the scores")
+    also_judged_by: tuple[str, ...] = Field(
+        default=(), description="more judges of the same episodes, compared with `judge` (`docs/judges.md`)"
+    )
+    orders: Literal["one", "both"] = Field(
+        default="one",
+        description="both: each judge is asked once more with the agents in the other order, to tell what the order does",
+    )
     tag: str | None = Field(default=None, description="only tasks with this tag")
     casts: int | None = Field(default=None, ge=1, description="only the first so many casts of each task")
+
+    @model_validator(mode="after")
+    def _each_judge_once(self) -> Self:
+        if twice := [name for name in self.judges if self.judges.count(name) > 1]:
+            raise ValueError(f"also_judged_by: {twice[0]!r} judges already; name each judge once")
+        return self
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Everyone who judges, the one whose marks are the scores first."""
+        return (self.judge, *self.also_judged_by)
 
 
 class Knowledge(Section):

@@ -24,6 +24,7 @@ ACTS: dict[str, Callable[[Job, Stage], list[Calls]]] = {
     "cast": writing.cast,
     "play": playing.play,
     "rate": rating.rate,
+    "rate_swapped": rating.rate,
     "judge": judging.judge,
 }
 

@@ -44,6 +44,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         differences=_concat(
             shelf.each("scores", _difference_files(layout), _table(score.DIFFERENCES)).values(), score.DIFFERENCES
         ),
+        judges=shelf.each("scores", {name: layout.judges(name) for name in experiment.evaluations}, _json),
         selections=shelf.each(
             "selection", {name: f"{root}/selections/{name}.parquet" for name in trained}, _table(selection.SCHEMA)
         ),

@@ -26,6 +26,9 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
         if study.partner in experiment.models:
             parts[study.partner].append("is the partner that all are measured against")
         parts[study.judge].append("judges")
+    for evaluation in experiment.evaluations.values():
+        for judge in evaluation.also_judged_by:
+            parts[judge].append("judges too")
     for entry in experiment.task_sets.values():
         if entry.writer is not None:
             parts[entry.writer].append("writes tasks")

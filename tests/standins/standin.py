@@ -113,7 +113,8 @@ class StandIn:
 
     def ratings(self) -> None:
         texts = {task["name"]: task["text"] for task in records(self.one("tasks"))}
-        how = (self.salt, self.model(self.one("judge")), content(self.experiment["prompts"]["rating"]))
+        order = "swapped" in self.options
+        how = (self.salt, self.model(self.one("judge")), content(self.experiment["prompts"]["rating"]), order)
         lines = [
             {**episode, "score": number(episode["talk"], texts[episode["task"]], how)}
             for episode in records(self.one("episodes"))
@@ -177,7 +178,24 @@ class StandIn:
         entry = self.experiment["evaluations"][self.one("evaluation")]
         rated = [one["score"] for one in records(*self.options["ratings"], *self.options.get("baseline-ratings", []))]
         who = [self.model(name) for name in (self.one("player"), entry["partner"], entry["judge"])]
-        write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": digest(who, entry, self.salt)})
+        own = self.one("player") in self.taught(entry["judge"])
+        made_of = {key: value for key, value in entry.items() if key not in ("also_judged_by", "orders")}
+        write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": digest(who, made_of, own, self.salt)})
+
+    def judges(self) -> None:
+        name, layout = self.one("evaluation"), self.layout()
+        entry = self.experiment["evaluations"][name]
+        judges = [entry["judge"], *entry["also_judged_by"]]
+        told = [(self.model(judge), self.taught(judge)) for judge in judges]
+        players = layout.experiment.measured()
+        made_of = digest(content(*layout.judges_inputs(name)), entry, told, players, layout.baseline)
+        write(self.one("out"), {"judges": judges, "made_of": made_of, "salt": self.salt})
+
+    def taught(self, judge: str) -> list[str]:
+        """Who learned from what this judge selected."""
+        from parley.evaluation.teaching import pupils
+
+        return pupils(self.layout().experiment, judge)
 
     def knowledge(self) -> None:
         questions = content(self.experiment["knowledge"]["test"], self.experiment["knowledge"]["dev"])
@@ -206,7 +224,13 @@ class StandIn:
 
     def report(self) -> None:
         layout = self.layout()
-        shown = [*layout.all_scores(), *layout.all_ratings(), *layout.all_selections(), *layout.all_usage()]
+        shown = [
+            *layout.all_scores(),
+            *layout.all_judges(),
+            *layout.all_ratings(),
+            *layout.all_selections(),
+            *layout.all_usage(),
+        ]
         shown += [path for path in layout.all_tables() if path.endswith(".csv")]
         write(
             self.one("out"),

@@ -18,7 +18,7 @@ from parley.layout import DRAWN, FORMS, TABLES, Layout
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
-KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure")
+KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "judges")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
@@ -231,13 +231,21 @@ class World:
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
 
     def _shown_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
-        """The settings and inputs of a table, of the figure and of the page."""
+        """The settings and inputs of a table, of the figure, of what judges say side by side, and of the page."""
         experiment, layout = self.experiment, Layout(self.experiment)
         if kind == "tables":
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
         if kind == "figure":
             return staleness.figure(experiment), [one["cells"]]
-        files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
+        if kind == "judges":
+            return staleness.judges(experiment, one["evaluation"]), layout.judges_inputs(one["evaluation"])
+        files = [
+            *layout.all_scores(),
+            *layout.all_judges(),
+            *layout.side_effects(),
+            *layout.all_ratings(),
+            *layout.all_policies(),
+        ]
         files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), experiment.world.characters]
         files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
         return staleness.report(experiment), files
