@@ -1,4 +1,4 @@
-"""Compare the judges of one evaluation: agreement, the order of the agents in the prompt, verbosity, whose pupils are whose."""
+"""Compare the judges of one evaluation: agreement, gains, the order of the agents in the prompt, verbosity."""
 
 import json
 from pathlib import Path

@@ -113,7 +113,7 @@ def test_a_judge_who_is_a_mark_kinder_agrees_in_all_but_the_level() -> None:
 @settings(max_examples=30, deadline=None)
 def test_correlations_and_intervals_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
     places = [(player, task, seat) for player in PLAYERS for task, seat in SEATS]
-    given_ = {place: pair for place, pair in zip(places, pairs, strict=True)}
+    given_ = dict(zip(places, pairs, strict=True))
     a, b = (mine(ratings("x", lambda *seat, of=of: given_.get(seat, (0, 0))[of])) for of in (0, 1))
     row = one(agreement_rows(a, b), dimension="goal")
     x, y = (np.array([pair[of] for pair in pairs], float) for of in (0, 1))

@@ -70,6 +70,10 @@ class Experiment(Section):
             self._known(study.tasks, "task set", self.task_sets, f"{at}.tasks")
             self._known(study.partner, "policy or model", speakers, f"{at}.partner")
             self._known(study.judge, "model", self.models, f"{at}.judge")
+        return self
+
+    @model_validator(mode="after")
+    def _other_judges(self) -> Self:
         for name, evaluation in self.evaluations.items():
             for judge in evaluation.also_judged_by:
                 self._known(judge, "model", self.models, f"evaluations.{name}.also_judged_by")
