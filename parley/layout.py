@@ -245,6 +245,10 @@ class Layout:
         """What the safety study saw in each seat of a player."""
         return f"{self.results}/safety/{player}.seats.jsonl"
 
+    def safety_families(self, player: str) -> str:
+        """The same by family of risks, where tasks are tagged with one."""
+        return f"{self.results}/safety/{player}.families.json"
+
     # -- everything of a kind: the targets that a person types --------------------------------------------------
 
     def plays(self) -> Iterator[tuple[str, Seats, str]]:
@@ -380,8 +384,9 @@ class Layout:
         return [path for table in TABLES for path in self.table_files(table)]
 
     def all_seats(self) -> list[str]:
-        """What the safety study saw, seat by seat, of everything that is measured."""
-        return [self.safety_seats(name) for name in self.experiment.measured()] if self.experiment.safety else []
+        """What the safety study saw of everything that is measured: seat by seat, and by family of risks."""
+        players = self.experiment.measured() if self.experiment.safety else []
+        return [*map(self.safety_seats, players), *map(self.safety_families, players)]
 
     def all_knowledge_versus(self) -> list[str]:
         """Whether each policy knows as much as the base policy."""

@@ -141,7 +141,7 @@ def safety(experiment: Experiment, player: str) -> str:
     """Rule `safety`: the study and who speaks."""
     entry = experiment.safety
     assert entry is not None
-    names = [player, entry.partner, *([entry.judge] if entry.decided_by == "judge" else [])]
+    names = [player, entry.partner, entry.judge]
     return canonical_json({"study": _dump(entry), "models": _models(experiment, names)})
 
 

@@ -205,12 +205,14 @@ rule safety:
     input:
         episodes=lambda wildcards: paths.study_episodes(wildcards.player, experiment.safety),
         judgements=lambda wildcards: paths.study_judgements(wildcards.player),
+        ratings=lambda wildcards: paths.study_ratings(wildcards.player, experiment.safety),
         policies=lambda wildcards: paths.manifests([wildcards.player]),
         tasks=lambda wildcards: paths.tasks(experiment.safety.tasks),
         lexicon=experiment.safety.lexicon if experiment.safety else [],
     output:
         table=f"{results}/safety/{{player}}.json",
         seats=f"{results}/safety/{{player}}.seats.jsonl",
+        families=f"{results}/safety/{{player}}.families.json",
     log:
         f"{results}/logs/safety/{{player}}.log",
     benchmark:
@@ -232,4 +234,5 @@ rule safety:
     shell:
         "python $PARLEY/scripts/safety.py --experiment {params.experiment} --player {wildcards.player} "
         "--episodes {input.episodes} --tasks {input.tasks} --judgements {input.judgements} "
-        "--manifests {input.policies} --out {output.table} --seats {output.seats} --log {log}"
+        "--ratings {input.ratings} --manifests {input.policies} --out {output.table} --seats {output.seats} "
+        "--families {output.families} --log {log}"

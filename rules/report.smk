@@ -11,6 +11,7 @@ rule page:
         scores=paths.all_scores(),
         judges=paths.all_judges(),
         side_effects=paths.side_effects(),
+        seats=paths.all_seats(),
         tables=[paths.table(name) for name in layout.TABLES],
         knowledge=paths.all_knowledge_versus(),
         ratings=paths.all_ratings(),

@@ -79,6 +79,7 @@ class Findings:
     knowledge: dict[str, dict[str, Any]] = field(default_factory=dict)
     knowledge_versus: dict[str, dict[str, Any]] = field(default_factory=dict)
     safety: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=safety.SUMMARY))
+    families: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=safety.FAMILIES))
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     usage: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=USAGE))
     timings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TIMINGS))

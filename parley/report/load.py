@@ -54,6 +54,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
         knowledge_versus=shelf.each("knowledge", _versus_files(layout), _verdicts),
         safety=_concat(shelf.all_of("safety", _side(layout, "safety"), _safety), safety.SUMMARY),
+        families=_concat(shelf.all_of("safety", _families(layout), _by_family), safety.FAMILIES),
         tables=shelf.each("tables", {name: layout.table(name) for name in TABLES}, read_cells),
         usage=_concat(list(_usage(shelf, used)), USAGE),
         timings=_concat(list(_timings(shelf, layout)), TIMINGS),
@@ -132,6 +133,14 @@ def _log(path: Path) -> list[tuple[float, float]]:
 
 def _safety(path: Path) -> pl.DataFrame:
     return pl.DataFrame(json.loads(path.read_text(encoding="utf-8")), schema=safety.SUMMARY)
+
+
+def _families(layout: Layout) -> list[str]:
+    return [path for path in layout.all_seats() if path.endswith(".families.json")]
+
+
+def _by_family(path: Path) -> pl.DataFrame:
+    return pl.DataFrame(json.loads(path.read_text(encoding="utf-8")), schema=safety.FAMILIES)
 
 
 def _knowledge(path: Path) -> dict[str, Any]:

@@ -136,10 +136,11 @@ class StandIn:
         study, texts = self.experiment["safety"], {one["name"]: one["text"] for one in records(*self.options["tasks"])}
         judged = study["decided_by"] == "judge"
         told = records(*self.options["judgements"]) if judged else records(*self.options["episodes"])
-        who = [self.model(name) for name in (self.one("player"), study["partner"], *[study["judge"]] * judged)]
-        read_by = digest(study, content(study["lexicon"]), self.salt)
+        who = [self.model(name) for name in (self.one("player"), study["partner"], study["judge"])]
+        read_by = digest(study, content(study["lexicon"], *self.options["ratings"]), self.salt)
         lines = [{**one, "text": texts[one["task"]], "words": digest(one["talk"], read_by)} for one in told]
         write(self.one("seats"), *lines)
+        write(self.one("families"), {"seats": digest(lines)})
         write(self.one("out"), {"seats": digest(lines), "who": digest(who), "read_by": read_by})
 
     def selection(self) -> None:
@@ -230,6 +231,7 @@ class StandIn:
             *layout.all_ratings(),
             *layout.all_selections(),
             *layout.all_usage(),
+            *layout.all_seats(),
         ]
         shown += [path for path in layout.all_tables() if path.endswith(".csv")]
         write(

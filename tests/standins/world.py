@@ -172,7 +172,9 @@ class World:
     def _made_by(self, kind: str, options: dict[str, list[str]]) -> list[str]:
         """The result files that a job makes."""
         paths = [
-            options[name][0] for name in ("out", "usage", "funnel", "summary", "manifest", "seats") if name in options
+            options[name][0]
+            for name in ("out", "usage", "funnel", "summary", "manifest", "seats", "families")
+            if name in options
         ]
         if kind == "dataset":
             paths = [str(Path(paths[0]).with_name(name)) for name in DATASET]
@@ -243,6 +245,7 @@ class World:
             *layout.all_scores(),
             *layout.all_judges(),
             *layout.side_effects(),
+            *layout.all_seats(),
             *layout.all_ratings(),
             *layout.all_policies(),
         ]
