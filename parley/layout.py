@@ -206,6 +206,19 @@ class Layout:
             *(again if study.orders == "both" else []),
         ]
 
+    def canary(self, judge: str) -> str:
+        """How a judge's ratings of the frozen episodes have moved."""
+        return f"{self.results}/canary/{judge}.json"
+
+    def canary_marks(self, judge: str) -> str:
+        """A judge's ratings of the frozen episodes on every date."""
+        return f"{self.results}/canary/{judge}.parquet"
+
+    def canary_files(self) -> list[str]:
+        """The frozen episodes, with their tasks and characters."""
+        canary = self.experiment.canary
+        return [f"{canary.folder}/{name}.jsonl" for name in ("tasks", "characters", "episodes")] if canary else []
+
     def table_inputs(self, table: str) -> list[str]:
         """The files that one of the paper's tables is made from."""
         experiment = self.experiment
@@ -302,6 +315,10 @@ class Layout:
         """How the judges of every evaluation compare."""
         return [self.judges(name) for name in self.experiment.evaluations]
 
+    def all_canaries(self) -> list[str]:
+        """How every judge's ratings of the frozen episodes have moved; nothing if none are kept."""
+        return [self.canary(judge) for judge in self.experiment.judges()] if self.experiment.canary else []
+
     def all_judgements(self) -> list[str]:
         """Every file of judgements."""
         found = [path for player in self.experiment.measured() for path in self.study_judgements(player)]
@@ -332,7 +349,8 @@ class Layout:
             *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
             *(*self.all_selections(), *datasets, *folders, *self.all_policies(), *self.all_judgements()),
             *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_knowledge_versus()),
-            *(*self.all_swapped(), *self.all_judges()),
+            *(*self.all_swapped(), *self.all_judges(), *self.all_canaries()),
+            *(str(Path(path).with_suffix(".parquet")) for path in self.all_canaries()),
             *(*self.all_tables(), *self.all_usage()),
         ]
 
@@ -340,6 +358,7 @@ class Layout:
         """What the calls of every job took, where the job has model calls: beside each file that they made."""
         written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
         made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements(), *self.all_swapped()]
+        made += self.all_canaries()
         stems = [str(Path(path).relative_to(self.results).with_suffix(".json")) for path in made]
         return [f"{self.results}/usage/{stem}" for stem in [*(f"tasks/{name}.json" for name in written), *stems]]
 
@@ -351,6 +370,7 @@ class Layout:
         learned = [f"{step}/{name}" for step in ("selections", "datasets") for name in trained]
         policies = [f"policies/{name}" for name in self.experiment.policies]
         made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements(), *self.all_swapped()]
+        made += self.all_canaries()
         made += [*self.all_judges(), *self.all_scores(), *self.side_effects(), *self.all_knowledge_versus()]
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]

@@ -67,6 +67,13 @@ def ratings(experiment: Experiment, judge: str) -> str:
     return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
 
 
+def canary(experiment: Experiment, judge: str) -> str:
+    """Rule `ask_canary`: who is asked, and on which dates. The frozen episodes are inputs."""
+    assert experiment.canary is not None
+    dates = _dump(experiment.canary)["dates"]
+    return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge]), "dates": dates})
+
+
 def judgements(experiment: Experiment, judge: str) -> str:
     """Rule `judge`: who judges. The questions are an input."""
     return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})

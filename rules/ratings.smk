@@ -63,3 +63,35 @@ use rule rate as rate_swapped with:
         swapped="--swapped",
     message:
         "rate episodes, in the other order: {wildcards.players} on {wildcards.task_set} {wildcards.shard}, by {wildcards.judge}"
+
+
+# The frozen episodes, by every judge, once a date of the config.
+rule ask_canary:
+    input:
+        frozen=paths.canary_files(),
+        prompts=[experiment.prompts.rating, experiment.prompts.retry],
+    output:
+        drift=f"{results}/canary/{{judge}}.json",
+        marks=f"{results}/canary/{{judge}}.parquet",
+        usage=f"{results}/usage/canary/{{judge}}.json",
+    log:
+        f"{results}/logs/canary/{{judge}}.log",
+    benchmark:
+        f"{results}/timings/canary/{{judge}}.tsv"
+    conda:
+        "../envs/core.yaml"
+    threads: lambda wildcards: cores_for([wildcards.judge])
+    resources:
+        mem_mb=lambda wildcards, attempt: memory(1200, attempt, [wildcards.judge]),
+        runtime=lambda wildcards, attempt: minutes(100, attempt, [wildcards.judge]),
+        gpu=lambda wildcards: gpus_for([wildcards.judge]),
+    params:
+        cfg=lambda wildcards: staleness.canary(experiment, wildcards.judge),
+        code=code_hash("canary"),
+        experiment=paths.resolved,
+    message:
+        "ask {wildcards.judge} about the frozen episodes"
+    shell:
+        "python $PARLEY/scripts/canary.py --experiment {params.experiment} --judge {wildcards.judge} "
+        "--ledger ledger/canary/{wildcards.judge}.sqlite --usage {output.usage} --marks {output.marks} "
+        "--out {output.drift} --log {log}"

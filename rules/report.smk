@@ -10,6 +10,7 @@ rule page:
     input:
         scores=paths.all_scores(),
         judges=paths.all_judges(),
+        canary=paths.all_canaries(),
         side_effects=paths.side_effects(),
         seats=paths.all_seats(),
         tables=[paths.table(name) for name in layout.TABLES],

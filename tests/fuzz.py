@@ -231,6 +231,7 @@ SETTINGS: list[tuple[str, list[Any]]] = [
     ("evaluations.all.casts", [1, None]),
     ("evaluations.all.also_judged_by", [[], ["writer"]]),
     ("evaluations.all.orders", ["one", "both"]),
+    ("canary", [None, {"dates": ["2026-01-01"]}, {"dates": ["2026-01-01", "2026-02-01"]}]),
     ("knowledge.shots", [2, 5]),
     ("knowledge.margin", [0.02, 0.05]),
     ("safety.decided_by", ["judge", "rules"]),

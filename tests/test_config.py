@@ -80,6 +80,10 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         {"evaluations.all.also_judged_by": ["judge"]},
         "evaluations.all: also_judged_by: 'judge' judges already; name each judge once",
     ),
+    (
+        {"canary": {"dates": ["2026-11-24", "2026-11-01"]}},
+        "canary: dates: give each date once, the oldest first; add the new one at the end",
+    ),
     ({"references": ["exprt"]}, "references: no model is called 'exprt'; did you mean 'expert'?"),
     (
         {"evaluations.all.partner": "pratner"},

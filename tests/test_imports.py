@@ -24,6 +24,7 @@ KEPT_OUT = {
     "selection": HEAVY | {"aiohttp"},
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
     "judges": HEAVY | {"aiohttp"},
+    "canary": HEAVY,
     "tables": HEAVY | {"aiohttp"},
     "figure": HEAVY | {"aiohttp"},
     "report": HEAVY | {"aiohttp"},

@@ -31,6 +31,8 @@ def strings(mini: Experiment) -> dict[str, str]:
     for player in mini.measured():
         found[f"scores {player}"] = staleness.scores(mini, player, "all")
         found[f"safety {player}"] = staleness.safety(mini, player)
+    if mini.canary:
+        found |= {f"canary {name}": staleness.canary(mini, name) for name in mini.judges()}
     found |= {f"judges {name}": staleness.judges(mini, name) for name in mini.evaluations}
     found |= {f"tables {name}": staleness.tables(mini, name) for name in TABLES}
     return {**found, "figure": staleness.figure(mini), "report": staleness.report(mini)}

@@ -1,5 +1,6 @@
 """What policies are measured by."""
 
+import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -79,3 +80,23 @@ class Safety(Section):
     lexicon: str = Field(
         default="resources/toxic_words.txt", description="toxic words to count, one a line; yours to replace"
     )
+
+
+class Canary(Section):
+    """A small frozen set of episodes that every judge rates on each date of a list, to see whether it drifts.
+
+    A date is a wanted repetition: its calls are made once, when it is new in the list, and kept in the ledger.
+    """
+
+    dates: tuple[datetime.date, ...] = Field(
+        min_length=1, description="when to ask, oldest first; the first is what the others are compared with"
+    )
+    folder: str = Field(
+        default="resources/canary", description="holds `tasks.jsonl`, `characters.jsonl` and `episodes.jsonl`"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if list(self.dates) != sorted(set(self.dates)):
+            raise ValueError("dates: give each date once, the oldest first; add the new one at the end")
+        return self

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from parley.config import Experiment
 from parley.errors import ParleyError
-from parley.estimate import judging, playing, rating, writing
+from parley.estimate import canary, judging, playing, rating, writing
 from parley.estimate.forecast import Calls, Forecast
 from parley.estimate.known import Known
 from parley.estimate.lengths import Lengths
@@ -26,6 +26,7 @@ ACTS: dict[str, Callable[[Job, Stage], list[Calls]]] = {
     "rate": rating.rate,
     "rate_swapped": rating.rate,
     "judge": judging.judge,
+    "ask_canary": canary.ask_canary,
 }
 
 #: Rules that bring in what others have published.

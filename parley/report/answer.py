@@ -7,7 +7,7 @@ import polars as pl
 from parley.errors import ParleyError
 from parley.evaluation.scores import paired
 from parley.report.findings import Findings
-from parley.report.judging import other_judges, own_pupils
+from parley.report.judging import drifted, other_judges, own_pupils
 from parley.report.words import fixed, interval, listed, p_value, signed, things
 
 GOAL = "goal"
@@ -117,6 +117,7 @@ def answer(findings: Findings) -> Answer | None:
         *_gain_doubts(gain, [other for other in gains if other is not gain]),
         *_runner_up(findings, name, trained),
         *own_pupils(findings, name),
+        *drifted(findings, name),
         *(other_judges(findings, name, best.player) if best is not None else ()),
         *_failures(scores),
     ]

@@ -71,6 +71,7 @@ class Findings:
     ratings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={**RATINGS, "task_set": pl.String()}))
     scores: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=score.SCHEMA))
     differences: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=score.DIFFERENCES))
+    canary: dict[str, dict[str, Any]] = field(default_factory=dict)
     judges: dict[str, dict[str, Any]] = field(default_factory=dict)
     selections: dict[str, pl.DataFrame] = field(default_factory=dict)
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -34,3 +34,18 @@ def other_judges(findings: Findings, evaluation: str, player: str) -> Iterator[s
         if row["judge"] == first and row["dimension"] == "goal" and not row["alike"]:
             swaps = listed([f"{one['first']} and {one['second']}" for one in row["reversed"]])
             yield f"{row['other']} puts {swaps} the other way round by GOAL."
+
+
+def drifted(findings: Findings, evaluation: str) -> list[str]:
+    """What the frozen episodes say of the judge of an evaluation: how its GOAL has moved since it was first asked."""
+    judge = findings.experiment.evaluations[evaluation].judge
+    told = findings.canary.get(judge, {})
+    rows = [row for row in told.get("drift", []) if row["dimension"] == "goal" and row["mean"] is not None]
+    if not rows:
+        return []
+    last, sure = rows[-1], rows[-1]["low"] is not None and not rows[-1]["low"] <= 0 <= rows[-1]["high"]
+    seen = "has drifted" if sure else "shows no drift that could not be chance"
+    return [
+        f"{judge} {seen} on {told['episodes']} frozen episodes: GOAL {signed(last['mean'])} "
+        f"{interval(last['low'], last['high'])} on {last['date']} against {told['reference']}."
+    ]

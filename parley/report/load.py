@@ -44,6 +44,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         differences=_concat(
             shelf.each("scores", _difference_files(layout), _table(score.DIFFERENCES)).values(), score.DIFFERENCES
         ),
+        canary=shelf.each("scores", {Path(path).stem: path for path in layout.all_canaries()}, _json),
         judges=shelf.each("scores", {name: layout.judges(name) for name in experiment.evaluations}, _json),
         selections=shelf.each(
             "selection", {name: f"{root}/selections/{name}.parquet" for name in trained}, _table(selection.SCHEMA)

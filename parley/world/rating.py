@@ -100,10 +100,11 @@ async def rate_episode(
     retry: Prompt,
     seed: int,
     swapped: bool = False,
+    replicate: int = 0,
 ) -> list[Rating]:
     """Two ratings, one a seat. A failed episode, call or answer gives two failed ratings with the reason, never scores.
 
-    `swapped` shows the judge the second agent first.
+    `swapped` shows the judge the second agent first; `replicate` tells wanted repetitions of the same call apart.
     """
     answer = await verdict_on(
         episode,
@@ -116,6 +117,7 @@ async def rate_episode(
         retry,
         seed,
         "rating",
+        replicate,
     )
     if isinstance(answer, NoVerdict):
         return _failed(episode, judge[0], answer.call, answer.reason)

@@ -33,10 +33,11 @@ async def verdict_on(
     retry: Prompt,
     seed: int,
     doing: str,
+    replicate: int = 0,
 ) -> Answer[T] | NoVerdict:
     """The judge's answer of this `form` to `text`. One with a `fault` is asked for once more.
 
-    `doing` (rating, judging) begins the reason of a failure.
+    `doing` (rating, judging) begins the reason of a failure; `replicate` tells wanted repetitions of a call apart.
     """
     if episode.failed:
         return NoVerdict(f"episode failed: {episode.failure}")
@@ -47,6 +48,7 @@ async def verdict_on(
             form,
             retry=lambda _, wrong: retry.render(fault=wrong),
             seed=seed_from(seed, episode.id),
+            replicate=replicate,
             check=fault,
         )
     except (CallFailed, Unreadable) as failure:

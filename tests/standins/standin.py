@@ -183,6 +183,14 @@ class StandIn:
         made_of = {key: value for key, value in entry.items() if key not in ("also_judged_by", "orders")}
         write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": digest(who, made_of, own, self.salt)})
 
+    def canary(self) -> None:
+        judge, layout, prompts = self.one("judge"), self.layout(), self.experiment["prompts"]
+        asked = content(*layout.canary_files(), prompts["rating"])
+        said = [digest(day, asked, self.model(judge), self.salt) for day in self.experiment["canary"]["dates"]]
+        write(self.one("out"), {"drift": said})
+        write(self.one("marks"), {"marks": said})
+        write(self.one("usage"), {"calls": len(said)})
+
     def judges(self) -> None:
         name, layout = self.one("evaluation"), self.layout()
         entry = self.experiment["evaluations"][name]
@@ -232,6 +240,7 @@ class StandIn:
             *layout.all_selections(),
             *layout.all_usage(),
             *layout.all_seats(),
+            *layout.all_canaries(),
         ]
         shown += [path for path in layout.all_tables() if path.endswith(".csv")]
         write(

@@ -18,7 +18,7 @@ from parley.layout import DRAWN, FORMS, TABLES, Layout
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
-KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "judges")
+KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "judges", "canary")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
@@ -173,7 +173,7 @@ class World:
         """The result files that a job makes."""
         paths = [
             options[name][0]
-            for name in ("out", "usage", "funnel", "summary", "manifest", "seats", "families")
+            for name in ("out", "usage", "funnel", "summary", "manifest", "seats", "families", "marks")
             if name in options
         ]
         if kind == "dataset":
@@ -239,6 +239,8 @@ class World:
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
         if kind == "figure":
             return staleness.figure(experiment), [one["cells"]]
+        if kind == "canary":
+            return staleness.canary(experiment, one["judge"]), [*layout.canary_files(), experiment.prompts.rating]
         if kind == "judges":
             return staleness.judges(experiment, one["evaluation"]), layout.judges_inputs(one["evaluation"])
         files = [
@@ -246,6 +248,7 @@ class World:
             *layout.all_judges(),
             *layout.side_effects(),
             *layout.all_seats(),
+            *layout.all_canaries(),
             *layout.all_ratings(),
             *layout.all_policies(),
         ]
