@@ -35,6 +35,11 @@ def records(*paths: str) -> list[dict[str, Any]]:
     return [json.loads(line) for path in paths for line in Path(path).read_text().splitlines()]
 
 
+def scored(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What decides the scores of an evaluation; who judges besides does not."""
+    return {key: value for key, value in evaluation.items() if key not in ("also_judged_by", "orders")}
+
+
 def write(path: str | Path, *lines: Any) -> None:
     """Write lines of JSON; the folder is made."""
     path = Path(path)
@@ -180,8 +185,8 @@ class StandIn:
         rated = [one["score"] for one in records(*self.options["ratings"], *self.options.get("baseline-ratings", []))]
         who = [self.model(name) for name in (self.one("player"), entry["partner"], entry["judge"])]
         own = self.one("player") in self.taught(entry["judge"])
-        made_of = {key: value for key, value in entry.items() if key not in ("also_judged_by", "orders")}
-        write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": digest(who, made_of, own, self.salt)})
+        made_of = digest(who, scored(entry), own, self.salt)
+        write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": made_of})
 
     def canary(self) -> None:
         judge, layout, prompts = self.one("judge"), self.layout(), self.experiment["prompts"]
@@ -216,7 +221,8 @@ class StandIn:
     def tables(self) -> None:
         out, table = Path(self.one("out")), self.one("table")
         made_of = content(*self.layout().table_inputs(table))
-        studies = {} if table in ("table_3", "table_4") else self.experiment["evaluations"]
+        entries = {} if table in ("table_3", "table_4") else self.experiment["evaluations"]
+        studies = {name: scored(entry) for name, entry in entries.items()}
         who = [list(self.experiment["policies"]), self.experiment["references"], studies, self.experiment["published"]]
         for form in ("csv", "md", "tex"):
             write(out.with_suffix(f".{form}"), {"table": digest(table, made_of, who, self.salt)})
