@@ -79,6 +79,15 @@ class Layout:
         folder = f"{self.results}/ratings/{task_set}/{'+'.join(players)}/{judge}"
         return [f"{folder}/{shard}.parquet" for shard in self.shards(task_set)]
 
+    def swapped(self, task_set: str, players: Seats, judge: str) -> list[str]:
+        """The same judge's ratings of those episodes with the two agents in the other order in the prompt."""
+        folder = f"{self.results}/ratings/{task_set}/{'+'.join(players)}/{judge}/swapped"
+        return [f"{folder}/{shard}.parquet" for shard in self.shards(task_set)]
+
+    def judges(self, evaluation: str) -> str:
+        """How the judges of an evaluation compare."""
+        return f"{self.results}/judges/{evaluation}.json"
+
     def judgements(self, task_set: str, players: Seats, judge: str) -> list[str]:
         """A judge's answers to the questions of the safety study about those episodes."""
         folder = f"{self.results}/judgements/{task_set}/{'+'.join(players)}/{judge}"
@@ -189,6 +198,39 @@ class Layout:
         seatings = self.experiment.seatings(player, study.partner)
         return [path for players in seatings for path in self.ratings(study.tasks, players, study.judge)]
 
+    def judged_plays(self, evaluation: str) -> list[tuple[str, Seats]]:
+        """The task set and players of every play of an evaluation, each once."""
+        study = self.experiment.evaluations[evaluation]
+        seatings = [
+            seats for player in self.experiment.measured() for seats in self.experiment.seatings(player, study.partner)
+        ]
+        return [(study.tasks, seats) for seats in dict.fromkeys(seatings)]
+
+    def judges_inputs(self, evaluation: str) -> list[str]:
+        """The files that the judges of an evaluation are compared by: tasks, episodes, and each judge's ratings."""
+        study, plays = self.experiment.evaluations[evaluation], self.judged_plays(evaluation)
+        rated = [path for play in plays for judge in study.judges for path in self.ratings(*play, judge)]
+        again = [path for play in plays for judge in study.judges for path in self.swapped(*play, judge)]
+        return [
+            *self.tasks(study.tasks),
+            *(path for play in plays for path in self.episodes(*play)),
+            *rated,
+            *(again if study.orders == "both" else []),
+        ]
+
+    def canary(self, judge: str) -> str:
+        """How a judge's ratings of the frozen episodes have moved."""
+        return f"{self.results}/canary/{judge}.json"
+
+    def canary_marks(self, judge: str) -> str:
+        """A judge's ratings of the frozen episodes on every date."""
+        return f"{self.results}/canary/{judge}.parquet"
+
+    def canary_files(self) -> list[str]:
+        """The frozen episodes, with their tasks and characters."""
+        canary = self.experiment.canary
+        return [f"{canary.folder}/{name}.jsonl" for name in ("tasks", "characters", "episodes")] if canary else []
+
     def table_inputs(self, table: str) -> list[str]:
         """The files that one of the paper's tables is made from."""
         experiment = self.experiment
@@ -239,6 +281,10 @@ class Layout:
         """What the safety study saw in each seat of a player."""
         return f"{self.results}/safety/{player}.seats.jsonl"
 
+    def safety_families(self, player: str) -> str:
+        """The same by family of risks, where tasks are tagged with one."""
+        return f"{self.results}/safety/{player}.families.json"
+
     # -- everything of a kind: the targets that a person types --------------------------------------------------
 
     def plays(self) -> Iterator[tuple[str, Seats, str]]:
@@ -249,14 +295,17 @@ class Layout:
             for policy in experiment.policies.values()
             if (source := policy.learns_from) is not None and source.played
         ]
-        studies: list[Evaluation | Safety] = [*experiment.evaluations.values()]
+        studies: list[tuple[Evaluation | Safety, tuple[str, ...]]] = [
+            (study, study.judges) for study in experiment.evaluations.values()
+        ]
         if experiment.safety is not None:
-            studies.append(experiment.safety)
+            studies.append((experiment.safety, (experiment.safety.judge,)))
         wanted += [
-            (study.tasks, players, study.judge)
-            for study in studies
+            (study.tasks, players, judge)
+            for study, judges in studies
             for player in experiment.measured()
             for players in experiment.seatings(player, study.partner)
+            for judge in judges
         ]
         yield from dict.fromkeys(wanted)
 
@@ -272,6 +321,26 @@ class Layout:
     def all_ratings(self) -> list[str]:
         """Every rating file."""
         return [path for play in self.plays() for path in self.ratings(*play)]
+
+    def all_swapped(self) -> list[str]:
+        """Every file of ratings in the other order, where an evaluation asks for both."""
+        both = [name for name, study in self.experiment.evaluations.items() if study.orders == "both"]
+        found = [
+            path
+            for name in both
+            for play in self.judged_plays(name)
+            for judge in self.experiment.evaluations[name].judges
+            for path in self.swapped(*play, judge)
+        ]
+        return list(dict.fromkeys(found))
+
+    def all_judges(self) -> list[str]:
+        """How the judges of every evaluation compare."""
+        return [self.judges(name) for name in self.experiment.evaluations]
+
+    def all_canaries(self) -> list[str]:
+        """How every judge's ratings of the frozen episodes have moved; nothing if none are kept."""
+        return [self.canary(judge) for judge in self.experiment.judges()] if self.experiment.canary else []
 
     def all_judgements(self) -> list[str]:
         """Every file of judgements."""
@@ -303,13 +372,16 @@ class Layout:
             *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
             *(*self.all_selections(), *datasets, *folders, *self.all_policies(), *self.all_judgements()),
             *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_knowledge_versus()),
+            *(*self.all_swapped(), *self.all_judges(), *self.all_canaries()),
+            *(str(Path(path).with_suffix(".parquet")) for path in self.all_canaries()),
             *(*self.all_tables(), *self.all_calibration(), *self.all_usage()),
         ]
 
     def all_usage(self) -> list[str]:
         """What the calls of every job took, where the job has model calls: beside each file that they made."""
         written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
-        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements()]
+        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements(), *self.all_swapped()]
+        made += self.all_canaries()
         stems = [str(Path(path).relative_to(self.results).with_suffix(".json")) for path in made]
         return [f"{self.results}/usage/{stem}" for stem in [*(f"tasks/{name}.json" for name in written), *stems]]
 
@@ -320,8 +392,9 @@ class Layout:
         cast = [f"casts/{name}/{shard}" for name in sets for shard in self.shards(name)]
         learned = [f"{step}/{name}" for step in ("selections", "datasets") for name in trained]
         policies = [f"policies/{name}" for name in self.experiment.policies]
-        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements()]
-        made += [*self.all_scores(), *self.side_effects(), *self.all_knowledge_versus()]
+        made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements(), *self.all_swapped()]
+        made += self.all_canaries()
+        made += [*self.all_judges(), *self.all_scores(), *self.side_effects(), *self.all_knowledge_versus()]
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
         stems += [*(f"tables/{table}" for table in TABLES), "tables/figure_4.drawing"]
@@ -361,8 +434,9 @@ class Layout:
         return [path for table in TABLES for path in self.table_files(table)]
 
     def all_seats(self) -> list[str]:
-        """What the safety study saw, seat by seat, of everything that is measured."""
-        return [self.safety_seats(name) for name in self.experiment.measured()] if self.experiment.safety else []
+        """What the safety study saw of everything that is measured: seat by seat, and by family of risks."""
+        players = self.experiment.measured() if self.experiment.safety else []
+        return [*map(self.safety_seats, players), *map(self.safety_families, players)]
 
     def all_knowledge_versus(self) -> list[str]:
         """Whether each policy knows as much as the base policy."""

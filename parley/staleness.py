@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from parley.canonical import canonical_json
-from parley.config import Experiment, Model, Seats
+from parley.config import Evaluation, Experiment, Model, Seats
+from parley.evaluation.teaching import taught
 from parley.llm.identity import playhouse_code
 from parley.world.keywords import lane
 
@@ -66,6 +67,13 @@ def ratings(experiment: Experiment, judge: str) -> str:
     return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
 
 
+def canary(experiment: Experiment, judge: str) -> str:
+    """Rule `ask_canary`: who is asked, and on which dates. The frozen episodes are inputs."""
+    assert experiment.canary is not None
+    dates = _dump(experiment.canary)["dates"]
+    return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge]), "dates": dates})
+
+
 def judgements(experiment: Experiment, judge: str) -> str:
     """Rule `judge`: who judges. The questions are an input."""
     return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
@@ -95,11 +103,29 @@ def base_policy(experiment: Experiment, policy: str) -> str:
     return canonical_json({"model": model.identity() | {"path": model.path}})
 
 
+def _scored(evaluation: Evaluation) -> dict[str, Any]:
+    """What decides an evaluation's scores: those who judge besides, and the other order, do not."""
+    return {key: value for key, value in _dump(evaluation).items() if key not in ("also_judged_by", "orders")}
+
+
 def scores(experiment: Experiment, player: str, evaluation: str) -> str:
-    """Rules `score` and `compare`: what is measured, on which tasks and casts, against whom and judged by whom."""
+    """Rules `score` and `compare`: what is measured, on which tasks and casts, against whom and judged by whom.
+
+    A judge whose ratings selected what the player learned from is marked, so that is part of it.
+    """
     entry = experiment.evaluations[evaluation]
     names = [player, entry.partner, entry.judge]
-    return canonical_json({"evaluation": _dump(entry), "models": _models(experiment, names)})
+    marked = {"taught": True} if taught(experiment, player, entry.judge) else {}
+    return canonical_json({"evaluation": _scored(entry), "models": _models(experiment, names), **marked})
+
+
+def judges(experiment: Experiment, evaluation: str) -> str:
+    """Rule `compare_judges`: who is judged by whom, on which tasks, and whose ratings taught whom. Ratings are inputs."""
+    entry, players = experiment.evaluations[evaluation], experiment.measured()
+    marked = {player: [judge for judge in entry.judges if taught(experiment, player, judge)] for player in players}
+    bases = [name for name in experiment.policies if experiment.policies[name].model is not None]
+    who = {"players": players, "base": bases[0], "taught": marked, "judges": _models(experiment, entry.judges)}
+    return canonical_json({"evaluation": _dump(entry), **who})
 
 
 def knowledge(experiment: Experiment, policy: str) -> str:
@@ -122,7 +148,7 @@ def safety(experiment: Experiment, player: str) -> str:
     """Rule `safety`: the study and who speaks."""
     entry = experiment.safety
     assert entry is not None
-    names = [player, entry.partner, *([entry.judge] if entry.decided_by == "judge" else [])]
+    names = [player, entry.partner, entry.judge]
     return canonical_json({"study": _dump(entry), "models": _models(experiment, names)})
 
 
@@ -143,7 +169,8 @@ def tables(experiment: Experiment, table: str) -> str:
         return canonical_json({**shared, "test": experiment.knowledge is not None, "models": policies})
     entries = experiment.evaluations
     names = [*experiment.measured(), *(name for entry in entries.values() for name in (entry.partner, entry.judge))]
-    studies = {"evaluations": list(whole["evaluations"].items()), "replicates": experiment.play.replicates}
+    scored = [(name, _scored(entry)) for name, entry in entries.items()]
+    studies = {"evaluations": scored, "replicates": experiment.play.replicates}
     return canonical_json({**shared, **studies, "models": _models(experiment, names)})
 
 

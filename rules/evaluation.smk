@@ -4,6 +4,7 @@
 rule scores:
     input:
         paths.all_scores(),
+        paths.all_judges(),
         paths.side_effects(),
 
 
@@ -69,6 +70,34 @@ rule compare:
         "python $PARLEY/scripts/scores.py --experiment {params.experiment} --player {wildcards.player} "
         "--evaluation {wildcards.evaluation} --ratings {input.ratings} --tasks {input.tasks} "
         "--baseline {params.baseline} --baseline-ratings {input.baseline} --out {output} --log {log}"
+
+
+rule compare_judges:
+    input:
+        lambda wildcards: paths.judges_inputs(wildcards.evaluation),
+    output:
+        f"{results}/judges/{{evaluation}}.json",
+    log:
+        f"{results}/logs/judges/{{evaluation}}.log",
+    benchmark:
+        f"{results}/timings/judges/{{evaluation}}.tsv"
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+        gpu=0,
+    params:
+        cfg=lambda wildcards: staleness.judges(experiment, wildcards.evaluation),
+        code=code_hash("judges"),
+        experiment=paths.resolved,
+    message:
+        "compare the judges of {wildcards.evaluation}"
+    shell:
+        "python $PARLEY/scripts/judges.py --experiment {params.experiment} --evaluation {wildcards.evaluation} "
+        "--out {output} --log {log}"
 
 
 rule knowledge:
@@ -176,12 +205,14 @@ rule safety:
     input:
         episodes=lambda wildcards: paths.study_episodes(wildcards.player, experiment.safety),
         judgements=lambda wildcards: paths.study_judgements(wildcards.player),
+        ratings=lambda wildcards: paths.study_ratings(wildcards.player, experiment.safety),
         policies=lambda wildcards: paths.manifests([wildcards.player]),
         tasks=lambda wildcards: paths.tasks(experiment.safety.tasks),
         lexicon=experiment.safety.lexicon if experiment.safety else [],
     output:
         table=f"{results}/safety/{{player}}.json",
         seats=f"{results}/safety/{{player}}.seats.jsonl",
+        families=f"{results}/safety/{{player}}.families.json",
     log:
         f"{results}/logs/safety/{{player}}.log",
     benchmark:
@@ -203,4 +234,5 @@ rule safety:
     shell:
         "python $PARLEY/scripts/safety.py --experiment {params.experiment} --player {wildcards.player} "
         "--episodes {input.episodes} --tasks {input.tasks} --judgements {input.judgements} "
-        "--manifests {input.policies} --out {output.table} --seats {output.seats} --log {log}"
+        "--ratings {input.ratings} --manifests {input.policies} --out {output.table} --seats {output.seats} "
+        "--families {output.families} --log {log}"

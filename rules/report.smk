@@ -9,7 +9,10 @@ rule report:
 rule page:
     input:
         scores=paths.all_scores(),
+        judges=paths.all_judges(),
+        canary=paths.all_canaries(),
         side_effects=paths.side_effects(),
+        seats=paths.all_seats(),
         tables=[paths.table(name) for name in layout.TABLES],
         knowledge=paths.all_knowledge_versus(),
         ratings=paths.all_ratings(),

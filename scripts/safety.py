@@ -7,12 +7,13 @@ from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
 from parley.evaluation.provenance import spoken_by
-from parley.evaluation.safety import Rules, observe, summarize
+from parley.evaluation.safety import Rules, by_family, observe, summarize
 from parley.evaluation.toxicity import read_lexicon
 from parley.progress import Journal
 from parley.records.episode import Episode
 from parley.records.jsonl import read_jsonl, write_text
 from parley.records.judgement import Judgement
+from parley.records.rating import read_ratings
 from parley.records.task import read_tasks
 
 
@@ -23,7 +24,9 @@ def main() -> None:
     parser.add_argument("--episodes", type=Path, nargs="+", required=True)
     parser.add_argument("--tasks", type=Path, nargs="+", required=True)
     parser.add_argument("--judgements", type=Path, nargs="*", default=[], help="the judge's; rules decide without")
+    parser.add_argument("--ratings", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True, help="output: the table")
+    parser.add_argument("--families", type=Path, required=True, help="output: the same by family of risks")
     parser.add_argument("--seats", type=Path, required=True, help="output: what was seen in each seat, one a line")
     parser.add_argument("--manifests", type=Path, nargs="*", default=[], help="of the player, if it is a policy")
     options = parser.parse_args()
@@ -36,15 +39,19 @@ def main() -> None:
         rules = Rules(read_lexicon(study.lexicon))
         judged = study.decided_by == "judge"
         judgements = {one.episode: one for path in options.judgements for one in read_jsonl(path, Judgement)}
-        seen = observe(episodes, tasks, options.player, study.partner, rules, judgements if judged else None)
-        player, partner = (
+        asked = judgements if judged else None
+        seen = observe(episodes, tasks, options.player, study.partner, rules, asked, read_ratings(options.ratings))
+        rater = spoken_by(experiment, study.judge, [])
+        models = (
             spoken_by(experiment, options.player, options.manifests),
             spoken_by(experiment, study.partner, []),
+            rater if judged else None,
+            rater,
         )
-        judge = spoken_by(experiment, study.judge, []) if judged else None
-        table = summarize(seen, rules, player, partner, judge)
+        table, families = summarize(seen, rules, *models), by_family(seen, tasks, rules, *models)
         write_text(options.seats, seen.write_ndjson())
         write_text(options.out, json.dumps(table.to_dicts(), indent=1) + "\n")
+        write_text(options.families, json.dumps(families.to_dicts(), indent=1) + "\n")
         journal.line(f"{len(seen)} seats observed")
 
 

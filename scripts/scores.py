@@ -8,6 +8,7 @@ from parley.config import load
 from parley.errors import run_as_script
 from parley.evaluation.provenance import spoken_by
 from parley.evaluation.scores import paired, places, scores, seats_of
+from parley.evaluation.teaching import taught
 from parley.progress import Journal
 from parley.records.frames import write_parquet
 from parley.records.rating import read_ratings
@@ -46,6 +47,7 @@ def main() -> None:
                 partner_model=spoken_by(experiment, evaluation.partner, []),
                 judge_model=spoken_by(experiment, evaluation.judge, []),
                 judge_prompt=file_digest(experiment.prompts.rating),
+                taught=taught(experiment, options.player, evaluation.judge),
             )
             table = scores(ratings, source, among, experiment.play.replicates)
         write_parquet(options.out, table)

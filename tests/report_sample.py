@@ -7,9 +7,10 @@ from pathlib import Path
 
 from parley.canonical import seed_from
 from parley.config import Experiment, check
+from parley.evaluation.judges import compare_judges
 from parley.evaluation.knowledge import summary
 from parley.evaluation.noninferiority import verdicts
-from parley.evaluation.safety import Rules, observe, summarize
+from parley.evaluation.safety import Rules, by_family, observe, summarize
 from parley.evaluation.scores import paired, scores, seats_of
 from parley.evaluation.toxicity import Lexicon
 from parley.layout import TABLES, Layout
@@ -25,6 +26,7 @@ from parley.records.score import Provenance
 from parley.records.task import Cast, Goal, Task
 from parley.tables.catalogue import make
 from parley.tables.cells import write_cells
+from scripts.judges import bench
 
 #: What a player's GOAL is around.
 SKILL = {"base": 2.5, "bc": 5.5, "sr": 3.0, "bc_sr": 6.5, "expert": 8.0, "partner": 7.0}
@@ -96,6 +98,8 @@ def make_sample(folder: Path) -> tuple[Path, Experiment]:
         _usage(layout, "ratings", f"{task_set}/{'+'.join(players)}/{judge}", {judge: len(episodes)})
     _learning(layout)
     _scores(layout)
+    for name in experiment.evaluations:
+        write_text(layout.judges(name), json.dumps(compare_judges(bench(layout, name))))
     _side_effects(layout)
     for table in TABLES:
         write_cells(layout.table(table), make(table, layout))
@@ -115,7 +119,11 @@ def _character(key: str, name: str) -> Character:
 
 
 def _task(task_set: str, index: int) -> Task:
-    tags = ("safety",) if task_set == "safety" else (FAMILIES[index % 3], *(("hard",) if index % 2 else ()))
+    tags = (
+        ("safety", "risk:legal_rights")
+        if task_set == "safety"
+        else (FAMILIES[index % 3], *(("hard",) if index % 2 else ()))
+    )
     return Task(
         name=f"{task_set}_{index}",
         scenario=f"Two people meet at a market stall for the {index}th time.",
@@ -253,8 +261,12 @@ def _side_effects(layout: Layout) -> None:
         seatings = layout.experiment.seatings(player, "partner")
         episodes = [episode for seats in seatings for task in tasks.values() for episode in _episodes(task, seats)]
         told = {episode.id: _judgement(episode) for episode in episodes}
-        table = summarize(observe(episodes, tasks, player, "partner", rules, told), rules, "{}", "{}", "{}")
+        ratings = ratings_frame([rating for episode in episodes for rating in _ratings(episode, "judge")])
+        seen = observe(episodes, tasks, player, "partner", rules, told, ratings)
+        table = summarize(seen, rules, "{}", "{}", "{}", "{}")
         write_text(f"{layout.results}/safety/{player}.json", json.dumps(table.to_dicts()))
+        families = by_family(seen, tasks, rules, "{}", "{}", "{}", "{}")
+        write_text(layout.safety_families(player), json.dumps(families.to_dicts()))
     for place, policy in enumerate(layout.experiment.policies):
         write_text(layout.knowledge(policy), json.dumps(_knowledge(place, policy)))
         if policy != layout.baseline:

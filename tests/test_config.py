@@ -72,6 +72,18 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         {"task_sets.round1.writer": "witer"},
         "task_sets.round1.writer: no model is called 'witer'; did you mean 'writer'?",
     ),
+    (
+        {"evaluations.all.also_judged_by": ["judgee"]},
+        "evaluations.all.also_judged_by: no model is called 'judgee'; did you mean 'judge'?",
+    ),
+    (
+        {"evaluations.all.also_judged_by": ["judge"]},
+        "evaluations.all: also_judged_by: 'judge' judges already; name each judge once",
+    ),
+    (
+        {"canary": {"dates": ["2026-11-24", "2026-11-01"]}},
+        "canary: dates: give each date once, the oldest first; add the new one at the end",
+    ),
     ({"references": ["exprt"]}, "references: no model is called 'exprt'; did you mean 'expert'?"),
     (
         {"evaluations.all.partner": "pratner"},

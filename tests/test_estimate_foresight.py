@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,20 @@ def test_a_new_judge_pays_for_every_rating_and_for_no_episode(run: Rehearsal) ->
     assert ratings.new.low == ratings.new.likely == truth(run)["rate"]["calls"]
     # The prompts are there word for word: only how the model counts them is open.
     assert ratings.prompt_tokens.likely == pytest.approx(truth(run)["rate"]["prompt_tokens"], rel=0.02)
+
+
+def test_the_other_order_is_new_where_the_usual_one_is_paid_for(run: Rehearsal) -> None:
+    jobs = [replace(job, rule="rate_swapped", outputs=(f"{job.outputs[0]}.swapped",)) for job in run.jobs("rate")]
+    again = sums(run.foresee(jobs), "rate_swapped")
+    assert again.paid == 0 and again.new.low == again.new.likely == truth(run)["rate"]["calls"]
+    assert again.prompt_tokens.likely == pytest.approx(truth(run)["rate"]["prompt_tokens"], rel=0.02)
+
+
+def test_a_canary_costs_a_call_for_each_frozen_episode_and_date(run: Rehearsal) -> None:
+    config = {**small(), "canary": {"dates": ["2026-11-01", "2026-11-24"]}}
+    forecasts = Rehearsal(config).foresee([Job("ask_canary", {"judge": "judge"}, ("not there yet",))])
+    asked = sums(forecasts, "ask_canary")
+    assert (asked.paid, asked.new.low, asked.new.likely) == (0, 24, 24)
 
 
 def test_an_edited_task_pays_for_its_own_episodes_alone(run: Rehearsal) -> None:

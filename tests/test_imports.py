@@ -23,6 +23,8 @@ KEPT_OUT = {
     "judgements": HEAVY | TABLES,
     "selection": HEAVY | {"aiohttp"},
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
+    "judges": HEAVY | {"aiohttp"},
+    "canary": HEAVY,
     "tables": HEAVY | {"aiohttp"},
     "calibration": HEAVY | {"aiohttp"},
     "figure": HEAVY | {"aiohttp"},

@@ -294,3 +294,43 @@ def test_the_tokenizer_that_measures_prompts_is_an_input_once_it_is_there(tmp_pa
     assert here.turn_prompt() == [here.experiment.prompts.turn]
     path.touch()
     assert here.turn_prompt() == [here.experiment.prompts.turn, str(path)]
+
+
+# -- judges --------------------------------------------------------------------------------------------------------
+
+TWO = {"evaluations.all": {"tasks": "test", "partner": "partner", "judge": "judge", "also_judged_by": ["writer"]}}
+
+
+def test_more_judges_rate_the_same_episodes_and_what_is_scored_stays() -> None:
+    here, one = layout(TWO), layout()
+    assert here.all_episodes() == one.all_episodes() and here.all_scores() == one.all_scores()
+    more = [path for path in here.all_ratings() if path not in one.all_ratings()]
+    assert len(more) == 8 and all("/test/" in path and "/writer/" in path for path in more)
+    study = here.experiment.evaluations["all"]
+    assert here.study_ratings("bc", study) == one.study_ratings("bc", one.experiment.evaluations["all"])
+
+
+def test_judges_are_compared_by_what_each_of_them_said() -> None:
+    here = layout(TWO)
+    assert here.all_judges() == [f"{HERE}/judges/all.json"] and {*here.all_judges()} <= {*here.everything()}
+    inputs = here.judges_inputs("all")
+    assert len(inputs) == len(set(inputs))
+    assert set(inputs) == {
+        *here.tasks("test"),
+        *(path for path in here.all_episodes() if "/test/" in path),
+        *(path for path in here.all_ratings() if "/test/" in path),
+    }
+    assert f"{HERE}/timings/judges/all.tsv" in here.all_timings()
+
+
+def test_the_other_order_is_asked_for_where_an_evaluation_wants_it_alone() -> None:
+    assert layout(TWO).all_swapped() == []
+    here = layout({**TWO, "evaluations.all.orders": "both"})
+    again = here.all_swapped()
+    assert len(again) == len(set(again)) == 16  # two judges, four players, two seatings
+    assert f"{HERE}/ratings/test/bc+partner/writer/swapped/00.parquet" in again
+    assert not set(again) & set(here.all_ratings())
+    assert here.all_ratings() == layout(TWO).all_ratings()
+    assert set(again) <= {*here.everything()} and set(again) <= {*here.judges_inputs("all")}
+    assert f"{HERE}/usage/ratings/test/bc+partner/judge/swapped/00.json" in here.all_usage()
+    assert f"{HERE}/timings/ratings/test/bc+partner/judge/swapped/00.tsv" in here.all_timings()

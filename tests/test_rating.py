@@ -190,3 +190,38 @@ def test_the_judge_is_asked_for_a_strict_shape_and_with_a_seed_of_the_episode() 
     assert schema is not None and schema["additionalProperties"] is False
     assert json.dumps(schema).count('"required"') == 3  # the verdict, an entry, a mark
     assert judge.sent[0].seed != judge.sent[1].seed
+
+
+# -- the other order -----------------------------------------------------------------------------------------------
+
+
+def test_the_other_order_shows_the_second_agent_first_and_the_same_talk() -> None:
+    one, people = episode(("speak", "Hello."), ("speak", "Good day.")), (ANN, BEN)
+    first = rating_text(TEMPLATE, task(), people, one)
+    second = rating_text(TEMPLATE, task(), people, one, swapped=True)
+    assert first != second
+    for text, names in ((first, [ANN.name, BEN.name]), (second, [BEN.name, ANN.name])):
+        assert [text.index(f"Participant {place}: {name}") > 0 for place, name in enumerate(names, start=1)]
+        assert text.rstrip().endswith(f"one entry for {names[0]} and one for {names[1]}.")
+        assert text.index(f"Goal of {names[0]}") < text.index(f"Goal of {names[1]}")
+    talk = [text.split("Conversation:")[1].split("Rate each")[0] for text in (first, second)]
+    assert talk[0] == talk[1]
+    assert len(first) == len(second)
+
+
+def test_marks_of_the_other_order_go_to_the_same_seats() -> None:
+    judge: Any = Script(GOOD)
+    asked = rate_episode(episode(WORDS), task(), PEOPLE, ("judge", judge), TEMPLATE, RETRY, seed=1, swapped=True)
+    first, second = asyncio.run(asked)
+    assert (first.name, second.name) == ("Ann Ash", "Ben Birch")
+    assert first.marks is not None and second.marks is not None
+    assert (first.marks["goal"].score, second.marks["goal"].score) == (8, 3)
+    assert judge.sent[0].text.index("Participant 1: Ben Birch") < judge.sent[0].text.index("Participant 2: Ann Ash")
+
+
+def test_the_usual_order_is_asked_as_it_always_was() -> None:
+    """The prompt is part of a call's key: what is in the ledger is found again."""
+    one = episode(WORDS, WORDS)
+    judge = Script(GOOD)
+    rate(judge, one)
+    assert judge.sent[0].text == rating_text(TEMPLATE, task(), (ANN, BEN), one)

@@ -306,3 +306,10 @@ def test_provenance_finds_the_versions_and_the_prompts(tmp_path: Path, monkeypat
     assert found.prompts == {"prompts/turn.jinja": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}
     assert found.seed == 3 and found.commit is None and found.dirty is None and found.created is None
     assert "polars" in found.versions and "parley" in found.versions
+
+
+def test_safety_is_told_by_family_of_risks_where_tasks_are_tagged(sample: tuple[Path, Experiment]) -> None:
+    text = render(load(*sample), Provenance())
+    assert "By family of risks" in text and '<th scope="row">legal rights</th>' in text
+    rows = json.loads((sample[0] / "safety/bc.families.json").read_text(encoding="utf-8"))
+    assert {row["family"] for row in rows} == {"legal_rights"}

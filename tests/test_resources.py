@@ -5,12 +5,17 @@ from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
+from parley.evaluation.safety import family_of
+from parley.playhouse.families import read_goal
 from parley.records.character import Character, Relationship, read_characters, read_relationships
 from parley.records.jsonl import read_jsonl
 from parley.records.task import Keyword, Task, read_tasks
 from parley.world.casting import check_casts, draw_casts, fits
 from parley.world.duplicates import fingerprint, similarity
-from tests.builders import ROOT, task
+from parley.world.judging import SafetyVerdict, check_roles, fault_in, instigator_seat, judging_text
+from parley.world.prompts import prompt
+from tests.builders import ANN, BEN, PROMPTS, ROOT, task
+from tests.talks import answer, played
 
 HERE = ROOT / "resources"
 PEOPLE = read_characters(HERE / "characters.jsonl")
@@ -96,3 +101,38 @@ def test_there_are_enough_questions_of_four_categories_and_none_is_shown_before(
     # The place of the right answer tells nothing.
     places = Counter(one["answer"] for one in test)
     assert set(places) == {0, 1, 2, 3} and max(places.values()) <= 2 * min(places.values())
+
+
+# -- the set of risks ----------------------------------------------------------------------------------------------
+
+RISKS = read_tasks(HERE / "tasks/risks.jsonl")
+FAMILIES = ("system_operational", "content_safety", "societal", "legal_rights", "targeted")
+
+
+def test_there_are_four_tasks_of_each_family_of_risks_two_in_either_order_of_the_roles() -> None:
+    check_roles(HERE / "tasks/risks.jsonl", RISKS)
+    counts = Counter((family_of(one), one.roles) for one in RISKS)
+    orders = (("instigator", "bystander"), ("bystander", "instigator"))
+    assert counts == {(family, order): 2 for family in FAMILIES for order in orders}
+
+
+def test_no_risk_is_like_another_or_like_a_task_of_the_safety_set() -> None:
+    prints = [(one.name, fingerprint(one)) for one in (*RISKS, *SAFETY)]
+    for (first, a), (second, b) in combinations(prints, 2):
+        assert first != second and similarity(a, b) < 0.85, (first, second)
+
+
+def test_every_risk_can_be_cast_and_played_in_the_small_world() -> None:
+    """Whoever gives in is heard to, whoever does not is heard to go on, and the judge's answer has no fault."""
+    template = prompt(str(PROMPTS / "safety.jinja"))
+    for one in RISKS:
+        assert len(draw_casts(one, 2, PEOPLE, PAIRS, seed=1)) == 2
+        assert {read_goal(goal.text).kind for goal in one.goals} == {"harm", "prevent"}
+        heard = Counter[str]()
+        for seed, players in enumerate((("expert", "partner"), ("partner", "expert"), ("wanderer", "wanderer"))):
+            episode = played(one, players, seed)
+            told = answer("judge", judging_text(template, one, (ANN, BEN), episode))
+            verdict = SafetyVerdict.model_validate_json(told)
+            assert fault_in(verdict, episode, instigator_seat(one)) is None
+            heard.update({"harm": verdict.harm.answer, "prevention": verdict.prevention.answer})
+        assert heard["prevention"] >= 2, one.name

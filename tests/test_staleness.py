@@ -19,8 +19,8 @@ from tests.workflow import ROOT, Workshop, build_learning, clone_code, learning,
 pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs/staleness.md"
 STAGES = ("episodes", "ratings", "tasks")
-#: The rules of the paper's tables, which the page's table does not count: they go with `score`, and `page` with them.
-VIEWS = ("tabulate", "draw")
+#: The rules of tables and comparisons, which the page's table does not count: they go with `score`, and `page` with them.
+VIEWS = ("tabulate", "draw", "compare_judges")
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,9 @@ def strings(mini: Experiment) -> dict[str, str]:
     for player in mini.measured():
         found[f"scores {player}"] = staleness.scores(mini, player, "all")
         found[f"safety {player}"] = staleness.safety(mini, player)
+    if mini.canary:
+        found |= {f"canary {name}": staleness.canary(mini, name) for name in mini.judges()}
+    found |= {f"judges {name}": staleness.judges(mini, name) for name in mini.evaluations}
     found |= {f"tables {name}": staleness.tables(mini, name) for name in TABLES}
     found["calibration"] = staleness.calibration(mini)
     return {**found, "figure": staleness.figure(mini), "report": staleness.report(mini)}
@@ -69,7 +72,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     ({"models.partner.name": "partner-2"}, ["episodes *partner*", "scores *", "safety *", *RATED]),
-    ({"models.judge.revision": "b"}, ["ratings judge", "judgements judge", "scores *", "safety *", *RATED]),
+    ({"models.judge.revision": "b"}, ["ratings judge", "judgements judge", "scores *", "judges *", "safety *", *RATED]),
     ({"models.writer.max_tokens": 99}, ["tasks *"]),
     (
         {"models.agent.temperature": 0.5},
@@ -98,8 +101,13 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"policies.sr.learns_from.selection": {"rule": "sr", "share": 0.5}}, ["selection sr", "dataset sr"]),
     ({"policies.bc.training": {"rank": 16}}, ["training bc"]),
     ({"policies.sr.training": {"seed": 2}}, ["training sr"]),
-    ({"evaluations.all.tag": "hard"}, ["scores *", "calibration", *RATED]),
-    ({"evaluations.all.casts": 1}, ["scores *", "calibration", *RATED]),
+    ({"evaluations.all.tag": "hard"}, ["scores *", "calibration", "judges *", *RATED]),
+    ({"evaluations.all.casts": 1}, ["scores *", "calibration", "judges *", *RATED]),
+    # More judges, or both orders, leave the scores as they are.
+    ({"evaluations.all.also_judged_by": ["writer"]}, ["judges *"]),
+    ({"evaluations.all.orders": "both"}, ["judges *"]),
+    # A judge that taught is marked.
+    ({"policies.bc.learns_from.judge": "writer"}, ["dataset bc", "scores bc", "judges *"]),
     ({"knowledge.shots": 5}, ["knowledge *"]),
     ({"knowledge.way": "both"}, ["knowledge *"]),
     ({"knowledge.limit": 10}, ["knowledge *"]),
@@ -111,8 +119,8 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
         {"evaluations.hard": {"tasks": "test", "partner": "partner", "judge": "judge", "tag": "hard"}},
         ["calibration", *RATED],
     ),
-    ({"policies.other": {"model": "partner"}}, ["tables *", "figure", "calibration"]),
-    ({"references": ["expert", "judge"]}, ["tables *", "figure", "calibration"]),
+    ({"policies.other": {"model": "partner"}}, ["tables *", "figure", "calibration", "judges *"]),
+    ({"references": ["expert", "judge"]}, ["tables *", "figure", "calibration", "judges *"]),
     ({"play.replicates": 2}, ["episodes *", "dataset *", *RATED]),
     ({"published": "sotopia_pi"}, ["tables *"]),
     ({"human_ratings": "people.parquet"}, []),  # the file is an input

@@ -9,10 +9,10 @@ from parley.config.model import Batch, Budget, Model
 from parley.config.names import Name, Seats
 from parley.config.published import Published
 from parley.config.reading import check, load
-from parley.config.studies import Evaluation, Knowledge, Safety
+from parley.config.studies import Canary, Evaluation, Knowledge, Safety
 from parley.config.world import Play, Prompts, TaskSet, World
 
 __all__ = [
-    "Batch", "Budget", "Evaluation", "Experiment", "Knowledge", "LearnsFrom", "Model", "Name", "Play", "Policy",
+    "Batch", "Budget", "Canary", "Evaluation", "Experiment", "Knowledge", "LearnsFrom", "Model", "Name", "Play", "Policy",
     "Prompts", "Published", "Rule", "Safety", "Seats", "Selection", "TaskSet", "Training", "World", "check", "load",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from parley.config.model import Budget, Model
 from parley.config.names import Name, Seats
 from parley.config.published import Paper, Published, by_name
 from parley.config.section import Section
-from parley.config.studies import Evaluation, Knowledge, Safety
+from parley.config.studies import Canary, Evaluation, Knowledge, Safety
 from parley.config.world import Play, Prompts, TaskSet, World
 
 
@@ -30,6 +30,7 @@ class Experiment(Section):
     evaluations: dict[Name, Evaluation]
     knowledge: Knowledge | None = None
     safety: Safety | None = None
+    canary: Canary | None = None
     human_ratings: str | None = Field(
         default=None, description="a parquet file of people's ratings, one row a rater and seat (`docs/tables.md`)"
     )
@@ -70,6 +71,13 @@ class Experiment(Section):
             self._known(study.tasks, "task set", self.task_sets, f"{at}.tasks")
             self._known(study.partner, "policy or model", speakers, f"{at}.partner")
             self._known(study.judge, "model", self.models, f"{at}.judge")
+        return self
+
+    @model_validator(mode="after")
+    def _other_judges(self) -> Self:
+        for name, evaluation in self.evaluations.items():
+            for judge in evaluation.also_judged_by:
+                self._known(judge, "model", self.models, f"evaluations.{name}.also_judged_by")
         return self
 
     def _source(self, source: LearnsFrom, at: str) -> None:
@@ -146,6 +154,7 @@ class Experiment(Section):
         studies: list[Evaluation | Safety] = [*self.evaluations.values(), *([self.safety] if self.safety else [])]
         for study in studies:
             speakers |= {study.partner, study.judge}
+        speakers |= {judge for evaluation in self.evaluations.values() for judge in evaluation.also_judged_by}
         if idle := [name for name in self.models if name not in speakers]:
             raise ValueError(f"models.{idle[0]}: nothing uses it; delete it, or name it where it should speak")
         return self
@@ -180,6 +189,14 @@ class Experiment(Section):
     def measured(self) -> list[str]:
         """Everything that evaluations measure: the policies, then the references."""
         return [*self.policies, *self.references]
+
+    def judges(self) -> list[str]:
+        """Every model that judges: for evaluations, for the safety study, and for what policies learn from."""
+        found = [judge for evaluation in self.evaluations.values() for judge in evaluation.judges]
+        found += [self.safety.judge] if self.safety else []
+        sources = [policy.learns_from for policy in self.policies.values() if policy.learns_from]
+        found += [source.judge for source in sources if source.played]
+        return list(dict.fromkeys(found))
 
     @staticmethod
     def seatings(player: str, partner: str) -> list[Seats]:

@@ -1,5 +1,6 @@
 """What policies are measured by."""
 
+import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,9 +16,27 @@ class Evaluation(Section):
 
     tasks: str
     partner: str
-    judge: str
+    judge: str = Field(description="whose marks are the scores")
+    also_judged_by: tuple[str, ...] = Field(
+        default=(), description="more judges of the same episodes, compared with `judge` (`docs/judges.md`)"
+    )
+    orders: Literal["one", "both"] = Field(
+        default="one",
+        description="both: each judge is asked once more with the agents in the other order, to tell what the order does",
+    )
     tag: str | None = Field(default=None, description="only tasks with this tag")
     casts: int | None = Field(default=None, ge=1, description="only the first so many casts of each task")
+
+    @model_validator(mode="after")
+    def _each_judge_once(self) -> Self:
+        if twice := [name for name in self.judges if self.judges.count(name) > 1]:
+            raise ValueError(f"also_judged_by: {twice[0]!r} judges already; name each judge once")
+        return self
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Everyone who judges, the one whose marks are the scores first."""
+        return (self.judge, *self.also_judged_by)
 
 
 class Knowledge(Section):
@@ -61,3 +80,23 @@ class Safety(Section):
     lexicon: str = Field(
         default="resources/toxic_words.txt", description="toxic words to count, one a line; yours to replace"
     )
+
+
+class Canary(Section):
+    """A small frozen set of episodes that every judge rates on each date of a list, to see whether it drifts.
+
+    A date is a wanted repetition: its calls are made once, when it is new in the list, and kept in the ledger.
+    """
+
+    dates: tuple[datetime.date, ...] = Field(
+        min_length=1, description="when to ask, oldest first; the first is what the others are compared with"
+    )
+    folder: str = Field(
+        default="resources/canary", description="holds `tasks.jsonl`, `characters.jsonl` and `episodes.jsonl`"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if list(self.dates) != sorted(set(self.dates)):
+            raise ValueError("dates: give each date once, the oldest first; add the new one at the end")
+        return self

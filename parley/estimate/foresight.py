@@ -9,7 +9,7 @@ from pathlib import Path
 
 from parley.config import Experiment
 from parley.errors import ParleyError
-from parley.estimate import judging, playing, rating, writing
+from parley.estimate import canary, judging, playing, rating, writing
 from parley.estimate.forecast import Calls, Forecast
 from parley.estimate.known import Known
 from parley.estimate.lengths import Lengths
@@ -24,7 +24,9 @@ ACTS: dict[str, Callable[[Job, Stage], list[Calls]]] = {
     "cast": writing.cast,
     "play": playing.play,
     "rate": rating.rate,
+    "rate_swapped": rating.rate,
     "judge": judging.judge,
+    "ask_canary": canary.ask_canary,
 }
 
 #: Rules that bring in what others have published.

@@ -13,12 +13,12 @@ from parley.world.rating import rate_episode, rating_text
 
 
 def rate(job: Job, stage: Stage) -> list[Calls]:
-    """The calls of rule `rate`; the ratings become known if they are all paid for."""
-    experiment = stage.experiment
+    """The calls of rules `rate` and `rate_swapped`; the ratings become known if they are all paid for."""
+    experiment, swapped = stage.experiment, job.rule == "rate_swapped"
     templates = prompt(experiment.prompts.rating), prompt(experiment.prompts.retry)
 
     async def ask(episode: Episode, task: Task, judge: tuple[str, Speaker]) -> list[Rating]:
-        return await rate_episode(episode, task, stage.lengths.characters, judge, *templates, experiment.seed)
+        return await rate_episode(episode, task, stage.lengths.characters, judge, *templates, experiment.seed, swapped)
 
     made, calls = foresee_single(
         job, stage, "ratings", ask, lambda task, people, episode: rating_text(templates[0], task, people, episode)

@@ -27,7 +27,8 @@ def foresee_single(job: Job, stage: Stage, name: str, ask: Ask[T], text: Text) -
     played = stage.known.episodes(f"{results}/episodes/{task_set}/{wildcards['players']}/{shard}.jsonl")
     made: list[T] = []
     unasked: list[Episode] = []
-    with stage.paid(name, f"{task_set}/{wildcards['players']}/{judge}/{shard}.sqlite") as paid:
+    order = "swapped/" if job.rule == "rate_swapped" else ""
+    with stage.paid(name, f"{task_set}/{wildcards['players']}/{judge}/{order}{shard}.sqlite") as paid:
         replayer = stage.speaker(judge, paid)
 
         async def all_episodes() -> None:

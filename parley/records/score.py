@@ -17,6 +17,7 @@ class Provenance(Record):
     partner_model: str
     judge_model: str
     judge_prompt: str = Field(description="SHA-256 of the rating template")
+    taught: bool = Field(default=False, description="the judge's ratings selected what the policy learned from")
 
 
 #: One row a dimension (the seven and `overall`) and seat (null = both pooled).
@@ -43,6 +44,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "partner_model": pl.String(),
     "judge_model": pl.String(),
     "judge_prompt": pl.String(),
+    "taught": pl.Boolean(),
 }
 
 #: One row a dimension and method: `a` minus `b` against the same partner.

@@ -7,6 +7,7 @@ import polars as pl
 from parley.errors import ParleyError
 from parley.evaluation.scores import paired
 from parley.report.findings import Findings
+from parley.report.judging import drifted, other_judges, own_pupils
 from parley.report.words import fixed, interval, listed, p_value, signed, things
 
 GOAL = "goal"
@@ -115,6 +116,9 @@ def answer(findings: Findings) -> Answer | None:
     doubts = [
         *_gain_doubts(gain, [other for other in gains if other is not gain]),
         *_runner_up(findings, name, trained),
+        *own_pupils(findings, name),
+        *drifted(findings, name),
+        *(other_judges(findings, name, best.player) if best is not None else ()),
         *_failures(scores),
     ]
     evaluation = experiment.evaluations[name]

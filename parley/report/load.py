@@ -44,6 +44,8 @@ def load(root: Path, experiment: Experiment) -> Findings:
         differences=_concat(
             shelf.each("scores", _difference_files(layout), _table(score.DIFFERENCES)).values(), score.DIFFERENCES
         ),
+        canary=shelf.each("scores", {Path(path).stem: path for path in layout.all_canaries()}, _json),
+        judges=shelf.each("scores", {name: layout.judges(name) for name in experiment.evaluations}, _json),
         selections=shelf.each(
             "selection", {name: f"{root}/selections/{name}.parquet" for name in trained}, _table(selection.SCHEMA)
         ),
@@ -53,6 +55,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
         knowledge_versus=shelf.each("knowledge", _versus_files(layout), _verdicts),
         safety=_concat(shelf.all_of("safety", _side(layout, "safety"), _safety), safety.SUMMARY),
+        families=_concat(shelf.all_of("safety", _families(layout), _by_family), safety.FAMILIES),
         tables=shelf.each("tables", {name: layout.table(name) for name in TABLES}, read_cells),
         usage=_concat(list(_usage(shelf, used)), USAGE),
         timings=_concat(list(_timings(shelf, layout)), TIMINGS),
@@ -131,6 +134,14 @@ def _log(path: Path) -> list[tuple[float, float]]:
 
 def _safety(path: Path) -> pl.DataFrame:
     return pl.DataFrame(json.loads(path.read_text(encoding="utf-8")), schema=safety.SUMMARY)
+
+
+def _families(layout: Layout) -> list[str]:
+    return [path for path in layout.all_seats() if path.endswith(".families.json")]
+
+
+def _by_family(path: Path) -> pl.DataFrame:
+    return pl.DataFrame(json.loads(path.read_text(encoding="utf-8")), schema=safety.FAMILIES)
 
 
 def _knowledge(path: Path) -> dict[str, Any]:

@@ -49,6 +49,8 @@ def render(findings: Findings, provenance: Provenance) -> str:
         chance=next((result["chance"] for result in findings.knowledge.values()), None),
         knowledge=findings.knowledge,
         roles=tables.roles(findings),
+        families=tables.families(findings),
+        by_family=tables.BY_FAMILY,
         sheets=[sheet(name, cells, experiment) for name, cells in findings.tables.items()],
         gap=gap_on_page(gap_cells, experiment) if gap_cells is not None else None,
         gap_legend=legend(gap_cells) if gap_cells is not None else [],

@@ -25,7 +25,8 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
     for study in _studies(experiment):
         if study.partner in experiment.models:
             parts[study.partner].append("is the partner that all are measured against")
-        parts[study.judge].append("judges")
+        for judge in _judges(study):
+            parts[judge].append("judges")
     for entry in experiment.task_sets.values():
         if entry.writer is not None:
             parts[entry.writer].append("writes tasks")
@@ -42,7 +43,7 @@ def simulated(findings: Findings) -> list[str]:
         "the writer": {entry.writer for entry in experiment.task_sets.values() if entry.writer},
         "the expert": {*experiment.references, *(player for source in sources for player in source.players)},
         "the partner": {study.partner for study in studies},
-        "the judge": {study.judge for study in studies} | {source.judge for source in sources},
+        "the judge": {judge for study in studies for judge in _judges(study)} | {source.judge for source in sources},
         "the policies": {policy.model for policy in experiment.policies.values() if policy.model},
     }
     return [part for part, names in named.items() if names & scripted]
@@ -50,3 +51,7 @@ def simulated(findings: Findings) -> list[str]:
 
 def _studies(experiment: Experiment) -> list[Evaluation | Safety]:
     return [*experiment.evaluations.values(), *([experiment.safety] if experiment.safety else [])]
+
+
+def _judges(study: Evaluation | Safety) -> tuple[str, ...]:
+    return study.judges if isinstance(study, Evaluation) else (study.judge,)

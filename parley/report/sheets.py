@@ -130,7 +130,7 @@ def _column(name: str, cell: Cell) -> str:
     return str(cell["measure"])
 
 
-_ORDER = (*MEASURES, "engaged", "harm", "prevention", "alternatives", "toxic_words", "profanity", "accuracy")
+_ORDER = ("engaged", "harm", "prevention", "alternatives", "toxic_words", "profanity", *MEASURES, "accuracy")
 _ORDER = (*_ORDER, "GOAL by the judge", "GOAL by people", "gap", "difference", "pearson", "spearman")
 
 

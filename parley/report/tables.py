@@ -173,3 +173,24 @@ def roles(findings: Findings) -> list[Role]:
         if table.rows:
             tables.append(table)
     return tables
+
+
+#: What the table by family of risks shows: (role, measure).
+BY_FAMILY: tuple[tuple[str, str], ...] = (
+    ("instigator", "harm"),
+    ("instigator", "social_rules"),
+    ("bystander", "prevention"),
+    ("bystander", "social_rules"),
+)
+
+
+def families(findings: Findings) -> list[tuple[str, str, list[dict[str, Any] | None]]]:
+    """(family, player, cells) for every family of risks that was played; cells as `BY_FAMILY`."""
+    found: list[tuple[str, str, list[dict[str, Any] | None]]] = []
+    for family in findings.families["family"].unique(maintain_order=True):
+        for player in findings.experiment.measured():
+            rows = findings.families.filter(family=family, policy=player).to_dicts()
+            cells = {(row["role"], row["measure"]): row for row in rows}
+            if cells:
+                found.append((family, player, [cells.get(place) for place in BY_FAMILY]))
+    return found

@@ -31,7 +31,7 @@ def table_3(material: Material) -> Iterator[Row]:
 def _observed(material: Material, row: Mapping[str, Any]) -> Row:
     """A row of the study's summary as a cell."""
     study = material.experiment.safety
-    by_judge = row.get("by") == "judge" and study is not None
+    by_judge = row.get("by") in ("judge", "ratings") and study is not None
     rater = {"rater": study.judge, "rater_model": row.get("judge_model")} if by_judge and study else {"rater": BY_RULES}
     numbers = {name: row.get(name) for name in _NUMBERS}
     return {

@@ -11,18 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from parley.canonical import seed_from
 from parley.errors import ParleyError
-from parley.llm.call import CallFailed
 from parley.llm.speaker import Speaker
-from parley.llm.structured import Unreadable, ask
 from parley.records.character import Character
 from parley.records.episode import Episode
 from parley.records.judgement import Alternatives, Finding, Judgement
-from parley.records.message import Message
 from parley.records.task import Task
 from parley.world.observation import history_lines
 from parley.world.prompts import Prompt
+from parley.world.verdict import NoVerdict, verdict_on
 
 
 class _Answer(BaseModel):
@@ -131,21 +128,18 @@ async def judge_episode(
     seed: int,
 ) -> Judgement:
     """The judge's findings. A failed episode, call or answer gives a failed judgement with the reason, never a "no"."""
-    if episode.failed:
-        return _failed(episode, judge[0], "", f"episode failed: {episode.failure}")
-    people = (characters[episode.cast[0]], characters[episode.cast[1]])
-    messages: list[Message] = [{"role": "user", "content": judging_text(template, task, people, episode)}]
-    try:
-        answer = await ask(
-            judge[1],
-            messages,
-            SafetyVerdict,
-            retry=lambda _, fault: retry.render(fault=fault),
-            seed=seed_from(seed, episode.id),
-            check=lambda verdict: fault_in(verdict, episode, instigator_seat(task)),
-        )
-    except (CallFailed, Unreadable) as failure:
-        return _failed(episode, judge[0], failure.key, f"judging failed: {failure.reason}")
+    answer = await verdict_on(
+        episode,
+        judge[1],
+        lambda: judging_text(template, task, (characters[episode.cast[0]], characters[episode.cast[1]]), episode),
+        SafetyVerdict,
+        lambda verdict: fault_in(verdict, episode, instigator_seat(task)),
+        retry,
+        seed,
+        "judging",
+    )
+    if isinstance(answer, NoVerdict):
+        return Judgement(**_whose(episode, judge[0]), call=answer.call, failure=answer.reason)
     verdict = answer.value
     return Judgement(
         **_whose(episode, judge[0]),
@@ -165,10 +159,6 @@ def _whose(episode: Episode, judge: str) -> dict[str, Any]:
         "replicate": episode.replicate,
         "judge": judge,
     }
-
-
-def _failed(episode: Episode, judge: str, call: str, reason: str) -> Judgement:
-    return Judgement(**_whose(episode, judge), call=call, failure=reason)
 
 
 def _finding(told: YesOrNo, episode: Episode) -> Finding:

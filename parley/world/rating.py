@@ -5,17 +5,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from parley.canonical import seed_from
-from parley.llm.call import CallFailed
 from parley.llm.speaker import Speaker
-from parley.llm.structured import Unreadable, ask
 from parley.records.character import Character
 from parley.records.episode import Episode
-from parley.records.message import Message
 from parley.records.rating import DIMENSIONS, Mark, Rating
 from parley.records.task import Task
 from parley.world.observation import history_lines
 from parley.world.prompts import Prompt
+from parley.world.verdict import NoVerdict, verdict_on
 
 
 class JudgeMark(BaseModel):
@@ -49,15 +46,21 @@ class Verdict(BaseModel):
     ratings: list[ParticipantMarks] = Field(min_length=2, max_length=2)  # type: ignore[valid-type]
 
 
-def rating_text(template: Prompt, task: Task, people: tuple[Character, Character], episode: Episode) -> str:
-    """The judge's prompt: both profiles, goals and secrets, and the talk without its silent turns."""
+def rating_text(
+    template: Prompt, task: Task, people: tuple[Character, Character], episode: Episode, swapped: bool = False
+) -> str:
+    """The judge's prompt: both profiles, goals and secrets, and the talk without its silent turns.
+
+    With `swapped` the second agent is shown, and asked for, before the first. The talk is as it was.
+    """
+    shown = [
+        {**person.model_dump(), "name": person.name, "goal": task.goals[seat].spoken()}
+        for seat, person in enumerate(people)
+    ]
     return template.render(
         scenario=task.scenario,
         relationship=task.relationship.name.replace("_", " "),
-        people=[
-            {**person.model_dump(), "name": person.name, "goal": task.goals[seat].spoken()}
-            for seat, person in enumerate(people)
-        ],
+        people=shown[::-1] if swapped else shown,
         history=[line for line in history_lines(episode.turns) if line.action_type != "none"],
     )
 
@@ -96,23 +99,28 @@ async def rate_episode(
     template: Prompt,
     retry: Prompt,
     seed: int,
+    swapped: bool = False,
+    replicate: int = 0,
 ) -> list[Rating]:
-    """Two ratings, one a seat. A failed episode, call or answer gives two failed ratings with the reason, never scores."""
-    if episode.failed:
-        return _failed(episode, judge[0], "", f"episode failed: {episode.failure}")
-    people = (characters[episode.cast[0]], characters[episode.cast[1]])
-    messages: list[Message] = [{"role": "user", "content": rating_text(template, task, people, episode)}]
-    try:
-        answer = await ask(
-            judge[1],
-            messages,
-            Verdict,
-            retry=lambda _, fault: retry.render(fault=fault),
-            seed=seed_from(seed, episode.id),
-            check=lambda verdict: fault_in(verdict, episode.names),
-        )
-    except (CallFailed, Unreadable) as failure:
-        return _failed(episode, judge[0], failure.key, f"rating failed: {failure.reason}")
+    """Two ratings, one a seat. A failed episode, call or answer gives two failed ratings with the reason, never scores.
+
+    `swapped` shows the judge the second agent first; `replicate` tells wanted repetitions of the same call apart.
+    """
+    answer = await verdict_on(
+        episode,
+        judge[1],
+        lambda: rating_text(
+            template, task, (characters[episode.cast[0]], characters[episode.cast[1]]), episode, swapped
+        ),
+        Verdict,
+        lambda verdict: fault_in(verdict, episode.names),
+        retry,
+        seed,
+        "rating",
+        replicate,
+    )
+    if isinstance(answer, NoVerdict):
+        return _failed(episode, judge[0], answer.call, answer.reason)
     entries = by_name(answer.value, episode.names)
     assert not isinstance(entries, str)
     return [

@@ -35,6 +35,11 @@ def records(*paths: str) -> list[dict[str, Any]]:
     return [json.loads(line) for path in paths for line in Path(path).read_text().splitlines()]
 
 
+def scored(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What decides the scores of an evaluation; who judges besides does not."""
+    return {key: value for key, value in evaluation.items() if key not in ("also_judged_by", "orders")}
+
+
 def write(path: str | Path, *lines: Any) -> None:
     """Write lines of JSON; the folder is made."""
     path = Path(path)
@@ -113,7 +118,8 @@ class StandIn:
 
     def ratings(self) -> None:
         texts = {task["name"]: task["text"] for task in records(self.one("tasks"))}
-        how = (self.salt, self.model(self.one("judge")), content(self.experiment["prompts"]["rating"]))
+        order = "swapped" in self.options
+        how = (self.salt, self.model(self.one("judge")), content(self.experiment["prompts"]["rating"]), order)
         lines = [
             {**episode, "score": number(episode["talk"], texts[episode["task"]], how)}
             for episode in records(self.one("episodes"))
@@ -135,10 +141,11 @@ class StandIn:
         study, texts = self.experiment["safety"], {one["name"]: one["text"] for one in records(*self.options["tasks"])}
         judged = study["decided_by"] == "judge"
         told = records(*self.options["judgements"]) if judged else records(*self.options["episodes"])
-        who = [self.model(name) for name in (self.one("player"), study["partner"], *[study["judge"]] * judged)]
-        read_by = digest(study, content(study["lexicon"]), self.salt)
+        who = [self.model(name) for name in (self.one("player"), study["partner"], study["judge"])]
+        read_by = digest(study, content(study["lexicon"], *self.options["ratings"]), self.salt)
         lines = [{**one, "text": texts[one["task"]], "words": digest(one["talk"], read_by)} for one in told]
         write(self.one("seats"), *lines)
+        write(self.one("families"), {"seats": digest(lines)})
         write(self.one("out"), {"seats": digest(lines), "who": digest(who), "read_by": read_by})
 
     def selection(self) -> None:
@@ -177,7 +184,32 @@ class StandIn:
         entry = self.experiment["evaluations"][self.one("evaluation")]
         rated = [one["score"] for one in records(*self.options["ratings"], *self.options.get("baseline-ratings", []))]
         who = [self.model(name) for name in (self.one("player"), entry["partner"], entry["judge"])]
-        write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": digest(who, entry, self.salt)})
+        own = self.one("player") in self.taught(entry["judge"])
+        made_of = digest(who, scored(entry), own, self.salt)
+        write(self.one("out"), {"mean": sum(rated) / max(1, len(rated)), "who": made_of})
+
+    def canary(self) -> None:
+        judge, layout, prompts = self.one("judge"), self.layout(), self.experiment["prompts"]
+        asked = content(*layout.canary_files(), prompts["rating"])
+        said = [digest(day, asked, self.model(judge), self.salt) for day in self.experiment["canary"]["dates"]]
+        write(self.one("out"), {"drift": said})
+        write(self.one("marks"), {"marks": said})
+        write(self.one("usage"), {"calls": len(said)})
+
+    def judges(self) -> None:
+        name, layout = self.one("evaluation"), self.layout()
+        entry = self.experiment["evaluations"][name]
+        judges = [entry["judge"], *entry["also_judged_by"]]
+        told = [(self.model(judge), self.taught(judge)) for judge in judges]
+        players = layout.experiment.measured()
+        made_of = digest(content(*layout.judges_inputs(name)), entry, told, players, layout.baseline)
+        write(self.one("out"), {"judges": judges, "made_of": made_of, "salt": self.salt})
+
+    def taught(self, judge: str) -> list[str]:
+        """Who learned from what this judge selected."""
+        from parley.evaluation.teaching import pupils
+
+        return pupils(self.layout().experiment, judge)
 
     def knowledge(self) -> None:
         questions = content(self.experiment["knowledge"]["test"], self.experiment["knowledge"]["dev"])
@@ -189,7 +221,8 @@ class StandIn:
     def tables(self) -> None:
         out, table = Path(self.one("out")), self.one("table")
         made_of = content(*self.layout().table_inputs(table))
-        studies = {} if table in ("table_3", "table_4") else self.experiment["evaluations"]
+        entries = {} if table in ("table_3", "table_4") else self.experiment["evaluations"]
+        studies = {name: scored(entry) for name, entry in entries.items()}
         who = [list(self.experiment["policies"]), self.experiment["references"], studies, self.experiment["published"]]
         for form in ("csv", "md", "tex"):
             write(out.with_suffix(f".{form}"), {"table": digest(table, made_of, who, self.salt)})
@@ -214,7 +247,15 @@ class StandIn:
 
     def report(self) -> None:
         layout = self.layout()
-        shown = [*layout.all_scores(), *layout.all_ratings(), *layout.all_selections(), *layout.all_usage()]
+        shown = [
+            *layout.all_scores(),
+            *layout.all_judges(),
+            *layout.all_ratings(),
+            *layout.all_selections(),
+            *layout.all_usage(),
+            *layout.all_seats(),
+            *layout.all_canaries(),
+        ]
         shown += [path for path in layout.all_tables() if path.endswith(".csv")]
         write(
             self.one("out"),

@@ -19,6 +19,7 @@ from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
 KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "calibration")
+KINDS += ("judges", "canary")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
@@ -231,7 +232,7 @@ class World:
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
 
     def _shown_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
-        """The settings and inputs of a table, of the figure, of the calibration and of the page."""
+        """The settings and inputs of a table, the figure, the calibration, judges side by side, a canary, the page."""
         experiment, layout = self.experiment, Layout(self.experiment)
         if kind == "tables":
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
@@ -239,7 +240,19 @@ class World:
             return staleness.figure(experiment), [one["cells"]]
         if kind == "calibration":
             return staleness.calibration(experiment), layout.calibration_inputs()
-        files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
+        if kind == "canary":
+            return staleness.canary(experiment, one["judge"]), [*layout.canary_files(), experiment.prompts.rating]
+        if kind == "judges":
+            return staleness.judges(experiment, one["evaluation"]), layout.judges_inputs(one["evaluation"])
+        files = [
+            *layout.all_scores(),
+            *layout.all_judges(),
+            *layout.side_effects(),
+            *layout.all_seats(),
+            *layout.all_canaries(),
+            *layout.all_ratings(),
+            *layout.all_policies(),
+        ]
         files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), experiment.world.characters]
         files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
         return staleness.report(experiment), files
@@ -254,7 +267,7 @@ class World:
 
 
 #: The options that name what a job makes.
-MADE = ("out", "usage", "funnel", "summary", "manifest", "seats", "versus", "agreement")
+MADE = ("out", "usage", "funnel", "summary", "manifest", "seats", "families", "marks", "versus", "agreement")
 DATASET = ("manifest.json", "train.parquet", "README.md", "funnel.json")
 
 

@@ -1,0 +1,51 @@
+"""Judging: what a reader should know of the judges behind a score, in plain sentences."""
+
+from collections.abc import Iterator
+
+from parley.evaluation.teaching import pupils
+from parley.report.findings import Findings
+from parley.report.words import interval, listed, signed
+
+
+def own_pupils(findings: Findings, evaluation: str) -> list[str]:
+    """A sentence if the judge of an evaluation marks those that learned from what its ratings selected."""
+    judge = findings.experiment.evaluations[evaluation].judge
+    if not (found := pupils(findings.experiment, judge)):
+        return []
+    return [
+        f"{judge} marks its own pupils: its ratings selected what {listed(found)} learned from. In the study that this "
+        "follows such a judge overrated what it had taught (SOTOPIA-π, Figure 4)."
+    ]
+
+
+def other_judges(findings: Findings, evaluation: str, player: str) -> Iterator[str]:
+    """What every other judge of an evaluation says `player` has over the baseline in GOAL, and how sure the gap is."""
+    told = findings.judges.get(evaluation, {})
+    first = findings.experiment.evaluations[evaluation].judge
+    for row in told.get("gains", []):
+        if (row["judge"], row["player"], row["dimension"]) == (first, player, "goal") and row["difference"] is not None:
+            taught = " (which taught it)" if row["other"] in row["taught_by"] else ""
+            yield (
+                f"By {row['other']}{taught} {player} has {signed(row['b']['difference'])} "
+                f"{interval(row['b']['low'], row['b']['high'])} over {row['baseline']}; on the same seats {first} sees "
+                f"{signed(row['difference'])} {interval(row['low'], row['high'])} more of it."
+            )
+    for row in told.get("orders", []):
+        if row["judge"] == first and row["dimension"] == "goal" and not row["alike"]:
+            swaps = listed([f"{one['first']} and {one['second']}" for one in row["reversed"]])
+            yield f"{row['other']} puts {swaps} the other way round by GOAL."
+
+
+def drifted(findings: Findings, evaluation: str) -> list[str]:
+    """What the frozen episodes say of the judge of an evaluation: how its GOAL has moved since it was first asked."""
+    judge = findings.experiment.evaluations[evaluation].judge
+    told = findings.canary.get(judge, {})
+    rows = [row for row in told.get("drift", []) if row["dimension"] == "goal" and row["mean"] is not None]
+    if not rows:
+        return []
+    last, sure = rows[-1], rows[-1]["low"] is not None and not rows[-1]["low"] <= 0 <= rows[-1]["high"]
+    seen = "has drifted" if sure else "shows no drift that could not be chance"
+    return [
+        f"{judge} {seen} on {told['episodes']} frozen episodes: GOAL {signed(last['mean'])} "
+        f"{interval(last['low'], last['high'])} on {last['date']} against {told['reference']}."
+    ]
