@@ -16,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-slurm setup-vllm gpu-check demo test check lint format types reference pocket clean distclean
+.PHONY: help setup setup-slurm setup-vllm gpu-check status demo test check lint format types reference pocket clean distclean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ setup-vllm:  ## make .venv-vllm for the models that a job serves on GPUs (vLLM w
 
 gpu-check: $(STAMP)  ## on a machine with a GPU: can it serve? ARGS="--experiment CONFIG --model NAME" for one of yours
 	@$(BIN)/python scripts/gpu_check.py $(ARGS)
+
+status: $(STAMP)  ## how far an experiment is, also while it runs: ARGS="--experiment CONFIG", else the default one
+	@$(BIN)/python -m parley.status $(ARGS)
 
 demo: $(STAMP)  ## run the embedded default experiment and print where its report lies
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules

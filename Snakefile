@@ -5,7 +5,7 @@
 # `snakemake --cores all` builds the report of config.yaml; `--configfile configs/….yaml` takes another experiment
 # instead. Targets to type: tasks, episodes, ratings, policies, scores, tables (or one: table_1, …, figure_4), report;
 # results/{experiment}/policies/{policy}; results/{experiment}/scores/{policy}/{evaluation}.parquet. `snakemake --cores 1
-# estimate` tells what a run would cost; `PARLEY_SOTOPIA=hub snakemake --cores 1 sotopia` brings in the real SOTOPIA
+# estimate` tells what a run would cost, `status` how far one is; `PARLEY_SOTOPIA=hub snakemake --cores 1 sotopia` brings in the real SOTOPIA
 # tasks.
 
 
@@ -24,6 +24,7 @@ include: "rules/evaluation.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
 include: "rules/estimate.smk"
+include: "rules/status.smk"
 include: "rules/exchange.smk"
 include: "rules/hub.smk"
 

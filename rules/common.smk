@@ -113,7 +113,7 @@ def writer_of(wildcards):
 def hold_results():
     """Keep a second run off the same results, in one clear line; then tidy them and publish the config that scripts read."""
     try:
-        if {job.rule.name for job in workflow.dag.needrun_jobs()} <= {"estimate", "estimate_jobs"}:
+        if {job.rule.name for job in workflow.dag.needrun_jobs()} <= {"estimate", "estimate_jobs", "status"}:
             paths.publish(draft=True)  # looking ahead disturbs no run
             return
         hold(results)
