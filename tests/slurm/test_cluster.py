@@ -146,9 +146,9 @@ def test_jobs_that_are_cancelled_out_of_time_or_memory_or_lose_their_node_come_a
         *("--set-resources", f"play:mem_mb=60 if {first('02')} else 2000 * attempt"),
         f"play:slurm_partition='spare' if {first('03')} else 'cpu'",
     ]
-    with counting(delay=0.1) as tally:
+    with counting(delay=0.1) as tally, counting(delay=0) as quick:
         shop = ClusterShop(tmp_path / "struck", talk(tally.base_url, shards=4), python, here)
-        alone = ClusterShop(tmp_path / "alone", talk(tally.base_url, shards=4), python, None)
+        alone = ClusterShop(tmp_path / "alone", talk(quick.base_url, shards=4), python, None)
         for each in (shop, alone):
             (each.folder / "round.jsonl").write_text("".join(line + "\n" for line in one_a_shard(4)), encoding="utf-8")
         process = shop.start(*talked(4), *fates)
@@ -160,13 +160,13 @@ def test_jobs_that_are_cancelled_out_of_time_or_memory_or_lose_their_node_come_a
         here.command("scontrol", "update", f"jobid={running['01']}", "endtime=now")
         here.command("scontrol", "update", "nodename=spare1", "state=down", "reason=test")
         here.command("scontrol", "update", "nodename=spare1", "state=resume")
+        alone.run(*talked(4))
         until(lambda: of(shop, "play", "TIMEOUT"), process)
         tally.answer_after(0)
         output, _ = process.communicate()
         assert process.returncode == 0, output[-6000:]
         until(lambda: tally.read()["in_flight"] == 0)
         asked = tally.read()
-        alone.run(*talked(4))
     ends = Counter((shard_of(job), job["JobState"]) for job in of(shop, "play"))
     lost = next(state for shard, state in ends if shard == "02" and state != "COMPLETED")
     assert lost in ("FAILED", "OUT_OF_MEMORY")
@@ -178,7 +178,8 @@ def test_jobs_that_are_cancelled_out_of_time_or_memory_or_lose_their_node_come_a
     # What happened is said, …
     assert f"SLURM-job '{running['00']}' failed, SLURM status is: 'CANCELLED'" in output
     assert f"SLURM-job '{running['01']}' failed, SLURM status is: 'TIMEOUT'" in output
-    assert "exceeded memory limit" in output
+    logs = re.findall(r"\S+/slurm_logs/rule_play/small_expert\+expert_02/\d+\.log", output)
+    assert logs and "exceeded memory limit" in Path(logs[0]).read_text(encoding="utf-8")
     # … the next attempt gets more of everything, …
     times = {job["JobState"]: job["TimeLimit"] for job in of(shop, "play") if shard_of(job) == "00"}
     assert times["COMPLETED"] == "01:00:00", times
