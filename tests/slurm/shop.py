@@ -97,7 +97,8 @@ class ClusterShop(Workshop):
         if self.cluster is None:
             command += ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", str(cores)]
         else:
-            command += ["--profile", "profiles/slurm", *HERE, *self.how]
+            command += ["--profile", "profiles/slurm", *HERE]
+            arguments = (*arguments, *self.how)  # last: an option of many values would take the targets too
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         environment |= {"PARLEY_SEEN": str(self.folder / "seen.jsonl"), "PYTHONDONTWRITEBYTECODE": "1"}
         environment |= self.cluster.environment if self.cluster is not None else {}

@@ -211,8 +211,9 @@ def test_with_accounting_the_default_way_of_looking_works_and_tells_the_efficien
     (report,) = (shop.folder / "efficiency").glob("*.csv")
     assert "MaxRSS" in report.read_text() and job["JobId"] in report.read_text()
     # What the job had asked for stands in its timing, with which `status` compares what it used.
-    (found,) = efficiencies(Layout(load(shop.folder / "config.yaml"), str(shop.folder / "results")))
-    assert found.stage == "episodes" and found.asked_memory == int(job["MinMemoryNode"].removesuffix("M"))
+    layout = Layout(load(shop.folder / "config.yaml"), str(shop.folder / "results"))
+    (found,) = [one for one in efficiencies(layout) if one.stage == "episodes"]
+    assert found.asked_memory == int(job["MinMemoryNode"].removesuffix("M"))
 
     wrong = ClusterShop(tmp_path / "wrong", talk(), python, here, ["--default-resources", "slurm_account=nobody"])
     output = wrong.run(*talked(), "--retries", "0", status=1)
