@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 PACKAGES = ("slurm-wlm", "munge")
 ACCOUNTING = ("slurmdbd", "mariadb-server")
 ACCOUNT = "parley"
@@ -236,6 +238,16 @@ class Cluster:
         text = self.command("scontrol", "show", "job", "--oneliner")
         lines = [line for line in text.splitlines() if line.startswith("JobId=")]
         return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+
+    def lose(self, node: str) -> None:
+        """Let a node die with all that runs on it, and come back empty."""
+        self.command("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                environment = process.environ()
+                if environment.get("SLURMD_NODENAME") == node and "SLURM_JOB_ID" in environment:
+                    process.kill()
+        self.command("scontrol", "update", f"nodename={node}", "state=resume")
 
     def _account(self) -> None:
         """Start a database and what keeps the accounts in it, with one account for who runs this."""

@@ -158,8 +158,7 @@ def test_jobs_that_are_cancelled_out_of_time_or_memory_or_lose_their_node_come_a
         running = {shard_of(job): job["JobId"] for job in of(shop, "play", "RUNNING")}
         here.command("scancel", running["00"])
         here.command("scontrol", "update", f"jobid={running['01']}", "endtime=now")
-        here.command("scontrol", "update", "nodename=spare1", "state=down", "reason=test")
-        here.command("scontrol", "update", "nodename=spare1", "state=resume")
+        here.lose("spare1")
         alone.run(*talked(4))
         until(lambda: of(shop, "play", "TIMEOUT"), process)
         tally.answer_after(0)
