@@ -1,6 +1,7 @@
 """How far an experiment is, from its files and ledgers alone."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import sqlite3
@@ -22,6 +23,7 @@ from parley.watch.efficiency import efficiencies, used
 from parley.watch.jobs import Job, jobs
 from tests.builders import ROOT, experiment
 from tests.calls import reply, request
+from tests.workflow import Workshop, talk_only
 
 HEADER = (
     "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\tjobid\trule_name\twildcards\tparams"
@@ -148,8 +150,6 @@ def test_a_run_on_this_machine_is_seen_while_it_lives_and_not_disturbed(tmp_path
 
 
 def test_a_run_on_another_machine_is_seen_by_its_lock(tmp_path: Path) -> None:
-    import fcntl
-
     lock = tmp_path / ".lock"
     lock.write_text("process 7 on a-login-node\n")
     assert holder_of(str(tmp_path)) is None
@@ -267,3 +267,16 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     command.main(["--experiment", str(ROOT / "config.yaml"), "--ledger", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("playhouse: ") and any(line.startswith("calls: ") for line in lines)
+
+
+@pytest.mark.slow
+def test_it_is_a_target_too_and_needs_no_lock(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path, talk_only())
+    shop.results.mkdir(parents=True)
+    with (shop.results / ".lock").open("w") as file:
+        file.write("process 7 on a-login-node")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        output = shop.run("status", cores=1)
+    assert "talk: 0 of 23 jobs done, 23 waiting; a run is at it: process 7 on a-login-node, for " in output
+    assert not (shop.results / "experiment.json").exists()  # it disturbs nothing
