@@ -4,9 +4,10 @@ import asyncio
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -116,9 +117,9 @@ class _Asker:
 
     async def chat(
         self,
-        messages: list[Message] | tuple[Message, ...],
+        messages: Sequence[Message],
         *,
-        schema: dict[str, object] | None = None,
+        schema: dict[str, Any] | None = None,
         seed: int | None = None,
         replicate: int = 0,
     ) -> Reply:
