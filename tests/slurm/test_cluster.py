@@ -15,9 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from parley.config import load
-from parley.layout import Layout
-from parley.watch.efficiency import efficiencies
+from parley.watch.efficiency import used
 from tests.counting import counting
 from tests.slurm.cluster import ACCOUNT, Absent, Cluster, cluster
 from tests.slurm.shop import WITH, ClusterShop, one_a_shard, outfit, rated, talk, talked, two_policies
@@ -210,8 +208,7 @@ def test_with_accounting_the_default_way_of_looking_works_and_tells_the_efficien
     (report,) = (shop.folder / "efficiency").glob("*.csv")
     assert "MaxRSS" in report.read_text() and job["JobId"] in report.read_text()
     # What the job had asked for stands in its timing, with which `status` compares what it used.
-    layout = Layout(load(shop.folder / "config.yaml"), str(shop.folder / "results"))
-    (found,) = [one for one in efficiencies(layout) if one.stage == "episodes"]
+    (found,) = used(shop.results / "timings/episodes/small/expert+expert/00.tsv")
     assert found.asked_memory == int(job["MinMemoryNode"].removesuffix("M"))
 
     wrong = ClusterShop(tmp_path / "wrong", talk(), python, here, ["--default-resources", "slurm_account=nobody"])
