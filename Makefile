@@ -16,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-slurm demo test check lint format types reference pocket clean distclean
+.PHONY: help setup setup-slurm setup-vllm gpu-check status demo test check lint format types reference pocket clean distclean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,20 @@ setup-slurm: $(STAMP)  ## add to .venv what a run on a SLURM cluster needs (docs
 	else \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-slurm.lock -c requirements.lock; \
 	fi
+
+setup-vllm:  ## make .venv-vllm for the models that a job serves on GPUs (vLLM wants other versions than training)
+	@test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	@if command -v uv >/dev/null; then \
+	  uv pip install -q --python .venv-vllm/bin/python --compile-bytecode -r requirements-vllm.lock; \
+	else \
+	  .venv-vllm/bin/python -m pip install -q --disable-pip-version-check --compile -r requirements-vllm.lock; \
+	fi
+
+gpu-check: $(STAMP)  ## on a machine with a GPU: can it serve? ARGS="--experiment CONFIG --model NAME" for one of yours
+	@$(BIN)/python scripts/gpu_check.py $(ARGS)
+
+status: $(STAMP)  ## how far an experiment is, also while it runs: ARGS="--experiment CONFIG", else the default one
+	@$(BIN)/python -m parley.status $(ARGS)
 
 demo: $(STAMP)  ## run the embedded default experiment and print where its report lies
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from parley.llm.batch_api import MOST_LINES
 from parley.llm.ledger import Ledger
 from parley.llm.source import Source
 from parley.llm.speaker import Speaker, speakers, summary
+from parley.llm.starts import MUCH, Starts
 from parley.llm.store import label
 from parley.lock import alone_in_loop
 from parley.progress import Journal
@@ -26,6 +28,9 @@ from parley.records.published import check_room
 
 #: The stages whose calls stand alone: a Batch API may answer them.
 SINGLE_CALLS = ("tasks", "ratings", "judgements")
+
+#: Seconds of starts below which nobody has to be told at once that they are a large part of a small job.
+WORTH_TELLING = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,14 @@ class Stage:
         """Speakers by name; at the end the calls are summed up in the log and in the usage file."""
         folders = {policy: Path(folder) for policy, _, folder in (entry.partition("=") for entry in adapters)}
         check_room(self.usage.parent)  # before anything is paid for, not after
+        begin = time.monotonic()
         options: dict[str, Any] = {"batches": self.batches, "say": self._aloud}
         async with alone_in_loop(self.ledger):
             with Ledger(self.ledger, stage_root=stage_root(self.ledger, self.name)) as ledger:
                 async with speakers(self.experiment, names, ledger, folders, self.logs, **options) as found:
                     yield found
                     self.journal.line(summary(found))
+                    self._tell_starts(found, time.monotonic() - begin)
                     write_text(self.usage, json.dumps(self._taken(found), indent=1, sort_keys=True) + "\n")
 
     @property
@@ -73,6 +80,13 @@ class Stage:
         if self.name not in SINGLE_CALLS:
             return None
         return (stage_root(self.ledger, self.name) or self.ledger.parent) / ".batches"
+
+    def _tell_starts(self, found: Mapping[str, Speaker], seconds: float) -> None:
+        """How much of the job went into starting engines; aloud where that is minutes and too much of it."""
+        sources = {id(speaker.source): speaker.source for speaker in found.values()}
+        starts = Starts.of((span for source in sources.values() for span in source.starts), seconds)
+        if starts.count:
+            self.journal.line(starts.line, aloud=starts.share > MUCH and starts.seconds > WORTH_TELLING)
 
     def _aloud(self, line: str) -> None:
         self.journal.line(line, aloud=True)

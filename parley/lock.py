@@ -8,11 +8,13 @@ import asyncio
 import errno
 import fcntl
 import os
+import re
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from parley.errors import ParleyError, disk_fault
@@ -36,6 +38,57 @@ def hold(results: str) -> None:
     if handle is None:
         raise ParleyError(f"{results} is in use by another run; wait for it, or stop it first")
     _HELD.append(handle)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A run that holds a results folder: who it is, and since when (Unix time)."""
+
+    who: str
+    since: float
+
+    @property
+    def age(self) -> float:
+        """Seconds since then."""
+        return max(0.0, time.time() - self.since)
+
+
+def holder_of(results: str) -> Holder | None:
+    """The run that holds a results folder; None if there is none. It does not notice."""
+    lock = Path(results) / ".lock"
+    try:
+        who, since = lock.read_text(encoding="utf-8").strip(), lock.stat().st_mtime
+    except (OSError, UnicodeDecodeError):
+        return None
+    found = re.fullmatch(r"process (\d+) on (.+)", who)
+    if found and found[2] == socket.gethostname():
+        return Holder(who, since) if _is_alive(int(found[1]), since) else None
+    return Holder(who or "another process", since) if _is_taken(lock) else None
+
+
+def _is_alive(process: int, since: float) -> bool:
+    """Whether a process is there that was there at `since`: numbers are given again."""
+    import psutil
+
+    try:
+        return psutil.Process(process).create_time() <= since + 1
+    except psutil.Error:
+        return False
+
+
+def _is_taken(lock: Path) -> bool:
+    """Whether a process on any machine holds a lock. Shared, and for a moment: who only looks must not refuse a run."""
+    try:
+        handle = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
 
 
 @contextmanager

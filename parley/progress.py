@@ -51,7 +51,10 @@ class Journal:
 
 
 class Progress:
-    """Counts done things of a known total and says so now and then: every `every` seconds, and at the end."""
+    """Counts done things of a known total and says so now and then: every `every` seconds, and at the end.
+
+    Work of hours is told of less and less often, so that its log stays one that a person reads.
+    """
 
     def __init__(self, journal: Journal, what: str, total: int, every: float = 5.0) -> None:
         self._journal, self._what, self._total, self._every = journal, what, total, every
@@ -66,7 +69,7 @@ class Progress:
         """`done` of the total are done."""
         self._done, self._note = done, note
         now = time.monotonic()
-        if now - self._last >= self._every or done >= self._total:
+        if now - self._last >= self._every * max(1.0, (now - self._start) / 500) or done >= self._total:
             self._last = now
             self._journal.line(self.text(now - self._start), aloud=sys.stderr.isatty())
 

@@ -79,7 +79,12 @@ def asking(calls: float, models: Iterable[Model]) -> int:
     """Minutes of a job that makes `calls` calls of these models, at the pace of the slowest; their start comes first."""
     served = _served(models)
     pace = max([SECONDS[one.engine] / min(one.concurrency, AT_ONCE.get(one.engine, 128)) for one in served], default=0)
-    return max(LEAST, ceil(sum(START[one.engine] for one in served) + MARGIN * calls * pace / 60))
+    return max(LEAST, ceil(sum(map(start, served)) + MARGIN * calls * pace / 60))
+
+
+def start(model: Model) -> float:
+    """Minutes until this model's engine must be ready."""
+    return model.start_timeout / 60 if model.start_timeout is not None else START[model.engine]
 
 
 def waiting(model: Model) -> int:
@@ -92,7 +97,7 @@ def learning(samples: float, settings: Training, model: Model) -> int:
     billions = size(weights_of(model)) / 2_000  # of parameters, at two bytes each
     speed = TRAINED_GPU if model.engine == "vllm" else TRAINED_CPU
     tokens = samples * settings.epochs * min(SAMPLE, settings.max_length)
-    return max(LEAST, ceil(START[model.engine] + tokens * billions / speed / 60))
+    return max(LEAST, ceil(start(model) + tokens * billions / speed / 60))
 
 
 def count(file: str | Path, key: str = "") -> int:

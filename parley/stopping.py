@@ -1,6 +1,7 @@
 """How a job stops: at Ctrl-C, at SIGTERM, and when the Snakemake that started it has ended. Soon, and in order.
 
 What is paid for is on disk at every moment, so that a job which does not stop in order within `GRACE` seconds just ends.
+Where it is not, as in a training between two checkpoints, the job `defers`: it is told, saves first, and stops then.
 """
 
 import os
@@ -13,10 +14,21 @@ from pathlib import Path
 from typing import NoReturn
 
 GRACE = 8.0  # seconds
+#: For a job that saves first. A cluster gives a job that it ends 30 s (SLURM's KillWait) or what it is set to.
+GRACE_TO_SAVE = 60.0
 #: The process that a job must not outlive, set by the workflow.
 RUN = "PARLEY_RUN"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: What also tells a job that saves first to do so: clusters can be asked to send it some time before the end.
+SAVING = (*SIGNALS, signal.SIGUSR1)
 INTERRUPTED = "interrupted: everything paid for so far is in the ledger; run the same command again to go on"
+
+
+class Request:
+    """Whether the job has been asked to stop, while it defers that."""
+
+    def __init__(self) -> None:
+        self.made = False
 
 
 @contextmanager
@@ -41,9 +53,39 @@ def obedient() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def set_deadline() -> None:
-    """End in `GRACE` seconds, whatever is still going on then."""
-    timer = threading.Timer(GRACE, end)
+@contextmanager
+def deferring() -> Iterator[Request]:
+    """Within the block a signal to stop only makes a request, which the block is to look at; later it is obeyed again.
+
+    Who comes to the end of the block with a request is interrupted there. Ctrl-C twice, and `GRACE_TO_SAVE` seconds
+    after the first signal, end the job at once; other signals repeat themselves on clusters and change nothing. Only the
+    main thread can do this.
+    """
+    request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if request.made and number == signal.SIGINT:
+            end()
+        if not request.made:
+            request.made = True
+            set_deadline(GRACE_TO_SAVE)
+
+    before = {number: signal.signal(number, ask) for number in SAVING}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if request.made:
+        raise KeyboardInterrupt
+
+
+def set_deadline(seconds: float | None = None) -> None:
+    """End in so many seconds, by default `GRACE`, whatever is still going on then."""
+    timer = threading.Timer(GRACE if seconds is None else seconds, end)
     timer.daemon = True
     timer.start()
 

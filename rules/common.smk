@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 
 from parley import cutoff, layout, staleness
 from parley import resources as needs
@@ -31,10 +32,14 @@ purse = os.environ.setdefault("PARLEY_PURSE", os.path.abspath(f".parley/purse/{t
 # otherwise: the same training would have other bytes on another machine.
 math_threads = os.getenv("OMP_NUM_THREADS", "1")
 
-# Jobs run with this interpreter and this package, wherever Snakemake was started. A prefix is not part of what Snakemake
+# Jobs run with this interpreter, or with that of their conda environment where Snakemake is told to make one, and with this
+# package, wherever Snakemake was started. A prefix is not part of what Snakemake
 # remembers of a job, so that moving the checkout makes nothing stale. No job outlives its run.
+own_path = f"'{os.path.dirname(sys.executable)}':$PATH"
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    own_path = "$PATH"
 shell.prefix(
-    f"set -euo pipefail; export PATH='{os.path.dirname(sys.executable)}':$PATH PARLEY='{workflow.basedir}'; "
+    f"set -euo pipefail; export PATH={own_path} PARLEY='{workflow.basedir}'; "
     f"export PYTHONPATH=$PARLEY PARLEY_PURSE='{purse}' PARLEY_RUN={os.getpid()}; "
     f"export OMP_NUM_THREADS={math_threads} MKL_NUM_THREADS={math_threads} TOKENIZERS_PARALLELISM=false; "
 )
@@ -117,7 +122,7 @@ def writer_of(wildcards):
 def hold_results():
     """Keep a second run off the same results, in one clear line; then tidy them and publish the config that scripts read."""
     try:
-        if {job.rule.name for job in workflow.dag.needrun_jobs()} <= {"estimate", "estimate_jobs", "power"}:
+        if {job.rule.name for job in workflow.dag.needrun_jobs()} <= {"estimate", "estimate_jobs", "power", "status"}:
             paths.publish(draft=True)  # looking ahead disturbs no run
             return
         hold(results)

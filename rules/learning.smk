@@ -136,7 +136,8 @@ rule train:
         experiment=paths.resolved,
     message:
         "train {wildcards.policy}"
+    # exec: what ends the job on a cluster is then waited for until the training has saved its state
     shell:
-        "python $PARLEY/scripts/training.py --experiment {params.experiment} --policy {wildcards.policy} "
+        "exec python $PARLEY/scripts/training.py --experiment {params.experiment} --policy {wildcards.policy} "
         "--dataset {input.dataset} {params.parent} --store ledger/adapters "
         "--out {output.folder} --manifest {output.manifest} --log {log}"

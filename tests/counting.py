@@ -33,6 +33,10 @@ class Tally:
             found: dict[str, int] = json.load(answer)
         return found
 
+    def answer_after(self, seconds: float) -> None:
+        """Let answers take so long from now on, those to calls in flight too."""
+        urllib.request.urlopen(f"{self.base_url}/delay/{seconds}", timeout=30).close()
+
 
 @contextmanager
 def counting(delay: float = 0.05) -> Iterator[Tally]:
@@ -48,20 +52,23 @@ def counting(delay: float = 0.05) -> Iterator[Tally]:
 
 
 def counted(delay: float) -> web.Application:
-    """The playhouse's server, slowed down, with `/v1/tally`."""
+    """The playhouse's server, slowed down, with `/v1/tally` and `/v1/delay/SECONDS`."""
     asked: Counter[bytes] = Counter()
     in_flight = 0
+    clock = asyncio.get_running_loop().time
 
     @web.middleware
     async def count(request: web.Request, handler: Callable[[web.Request], Awaitable[Any]]) -> Any:
         nonlocal in_flight
+        start = clock()
         if not request.path.endswith("/chat/completions"):
             return await handler(request)
         # An endpoint charges for what it answers, also if nobody waits for it any more.
         asked[sha256(await request.read()).digest()] += 1
         in_flight += 1
         try:
-            await asyncio.sleep(delay)
+            while (left := start + delay - clock()) > 0:
+                await asyncio.sleep(min(left, 0.1))
             return await handler(request)
         finally:
             in_flight -= 1
@@ -70,9 +77,15 @@ def counted(delay: float) -> web.Application:
         total = asked.total()
         return web.json_response({"answered": total, "twice": total - len(asked), "in_flight": in_flight})
 
+    async def change(request: web.Request) -> web.Response:
+        nonlocal delay
+        delay = float(request.match_info["seconds"])
+        return web.json_response({})
+
     app = application()
     app.middlewares.append(count)
     app.router.add_get("/v1/tally", tally)
+    app.router.add_get("/v1/delay/{seconds}", change)
     return app
 
 

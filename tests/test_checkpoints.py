@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from parley.learning.checkpoints import SEAL, latest, seal
+from parley.learning import checkpoints
+from parley.learning.checkpoints import MOST, SEAL, Pace, latest, seal
+from parley.stopping import Request
 
 
 def checkpoint(folder: Path, step: int) -> Path:
@@ -41,3 +43,54 @@ def test_one_that_was_never_sealed_is_removed(tmp_path: Path) -> None:
     left = checkpoint(tmp_path, 3)
     assert latest(tmp_path) is None
     assert not left.exists()
+
+
+# -- when the state is saved -------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(checkpoints, "time", clock)
+    return clock
+
+
+def saves(clock: Clock, pace: Pace, steps: int, step: float, took: float) -> int:
+    count = 0
+    for _ in range(steps):
+        clock.now += step
+        if pace.save_now():
+            clock.now += took
+            pace.saved()
+            count += 1
+    return count
+
+
+def test_the_state_is_saved_by_time_not_by_steps(clock: Clock) -> None:
+    assert saves(clock, Pace(300, Request()), steps=1000, step=1, took=0) == 3
+    assert saves(clock, Pace(300, Request()), steps=10, step=100, took=0) == 3
+    assert saves(clock, Pace(0, Request()), steps=10, step=1, took=1) == 10
+
+
+def test_a_slow_disk_is_written_to_less_often(clock: Clock) -> None:
+    began = clock.now
+    count = saves(clock, Pace(300, Request()), steps=10_000, step=10, took=60)
+    assert 60 * count <= 1.1 * MOST * (clock.now - began)
+    assert count > 20
+
+
+def test_who_is_to_stop_saves_and_stops(clock: Clock) -> None:
+    stop = Request()
+    pace = Pace(1e9, stop)
+    assert not pace.save_now() and not pace.stop_now()
+    stop.made = True
+    assert pace.save_now() and pace.stop_now()

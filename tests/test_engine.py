@@ -284,8 +284,38 @@ def test_a_rank_that_vllm_cannot_serve_is_named(tmp_path: Path, monkeypatch: pyt
 
 def test_a_missing_vllm_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ParleyError, match="vllm is not on the PATH"):
+    monkeypatch.setattr(launch, "VLLM", tmp_path / "none")
+    with pytest.raises(ParleyError, match=r"vllm is not on the PATH; install .* \(make setup-vllm\)"):
         launch.prepare(Model(engine="vllm", path="x"), {}, tmp_path)
+
+
+def test_the_vllm_of_make_setup_vllm_is_found_and_one_on_the_path_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    own = tmp_path / "own"
+    own.touch(mode=0o755)
+    monkeypatch.setattr(launch, "VLLM", own)
+    assert launch.vllm_executable() == own
+    vllm(tmp_path, monkeypatch, {})
+    assert launch.vllm_executable() == tmp_path / "bin" / "vllm"
+
+
+def test_a_context_that_is_asked_for_is_the_most_that_vllm_makes_room_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    vllm(tmp_path, monkeypatch, {})
+    model = Model(engine="vllm", name="agent", path="base", context=8192)
+    assert "--max-model-len 8192" in " ".join(launch.prepare(model, {}, tmp_path).command(1))
+
+
+def test_a_model_may_have_longer_to_start_and_who_waits_is_told_for_what(
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start(serve("judge", delay=60))
+    engine.model = PLAYHOUSE.model_copy(update={"start_timeout": 0.3})
+    with pytest.raises(ParleyError, match=r"waited for http://127\.0\.0\.1:\d+/health .*; raise `start_timeout`"):
+        run(engine)
 
 
 def test_the_playhouse_starts_and_serves_its_speakers(tmp_path: Path) -> None:

@@ -134,7 +134,11 @@ def test_what_the_calls_took_is_written_at_the_end(tmp_path: Path, monkeypatch: 
     ) -> AsyncIterator[dict[str, Any]]:
         assert batches is None  # episodes are played live
         given.append((mini, names, adapters, logs))
-        yield {name: SimpleNamespace(usage=Usage(), counts=Counts(), identity={"name": f"{name}-1"}) for name in names}
+        source = SimpleNamespace(starts=[])
+        yield {
+            name: SimpleNamespace(usage=Usage(), counts=Counts(), identity={"name": f"{name}-1"}, source=source)
+            for name in names
+        }
 
     monkeypatch.setattr(job, "speakers", stand_in)
     words = ["--experiment", str(config), "--log", str(tmp_path / "logs" / "00.log")]

@@ -111,6 +111,15 @@ def test_progress_is_told_now_and_then_and_at_the_end(tmp_path: Path, clock: Clo
     ]
 
 
+def test_work_of_hours_is_told_of_less_and_less_often(tmp_path: Path, clock: Clock) -> None:
+    with Journal(tmp_path / "job.log") as journal:
+        shown = Progress(journal, "episodes", 40_000)
+        for _ in range(36_000):  # ten hours
+            clock.now += 1
+            shown.step()
+    assert 300 < len(lines(tmp_path / "job.log")) < 800
+
+
 def test_steps_may_be_larger_than_one_or_set_at_a_number(tmp_path: Path, clock: Clock) -> None:
     with Journal(tmp_path / "job.log") as journal:
         shown = Progress(journal, "tasks", 10, every=0)

@@ -376,7 +376,7 @@ def test_an_engine_that_does_not_come_up_is_tried_once(local: dict[str, Path], m
     assert len(starts) == 1
 
 
-def test_an_engine_that_dies_ends_the_run_with_its_log(tmp_path: Path) -> None:
+def test_an_engine_that_dies_is_started_once_more_and_then_ends_the_run_with_its_log(tmp_path: Path) -> None:
     models = {name: {"engine": "playhouse", "name": name} for name in ("judge", "partner")}
 
     async def work() -> None:
@@ -384,14 +384,16 @@ def test_an_engine_that_dies_ends_the_run_with_its_log(tmp_path: Path) -> None:
             async with speakers(experiment(models=models), ["judge"], ledger, logs=tmp_path) as found:
                 with pytest.raises(CallFailed):  # no prompt that a judge understands; the engine runs now
                     await found["judge"].chat(TALK)
-                engine = found["judge"]._source._engine
-                assert engine is not None and engine.process is not None
-                engine.process.kill()
-                await found["judge"].chat(TALK)
+                engine = found["judge"].source._engine
+                assert engine is not None
+                for _ in range(2):
+                    assert engine.process is not None
+                    engine.process.kill()
+                    with pytest.raises(CallFailed):
+                        await found["judge"].chat(TALK)
+                    assert engine.revived
 
-    with pytest.raises(
-        ParleyError, match=r"the playhouse engine has ended or hangs; see .*engine-playhouse-judge\.log"
-    ):
+    with pytest.raises(ParleyError, match=r"ended by itself .* the second time; see .*engine-playhouse-judge\.log"):
         asyncio.run(asyncio.wait_for(work(), 20))
 
 

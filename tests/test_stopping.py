@@ -113,6 +113,57 @@ def test_who_asks_twice_does_not_want_to_wait() -> None:
     assert process.returncode == 130
 
 
+#: Asked to stop, it goes on to where it has saved.
+SAVES = """
+def main():
+    with stopping.deferring() as stop:
+        say("at work")
+        while not stop.made:
+            time.sleep(0.01)
+        say("saving")
+        time.sleep(float(SECONDS))
+        say("saved")
+    say("not reached")
+run_as_script(main)
+"""
+
+
+@pytest.mark.parametrize("number", stopping.SAVING)
+def test_a_job_that_saves_first_is_not_disturbed_by_what_a_cluster_repeats(number: signal.Signals) -> None:
+    with job(SAVES.replace("SECONDS", "0.5")) as process:
+        assert process.stdout is not None
+        process.send_signal(number)
+        assert process.stdout.readline() == "saving\n"
+        for again in (signal.SIGTERM, signal.SIGUSR1):
+            process.send_signal(again)
+        out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out, errors) == (1, "saved\n", f"{stopping.INTERRUPTED}\n")
+
+
+def test_ctrl_c_twice_does_not_wait_for_what_is_saved() -> None:
+    with job(SAVES.replace("SECONDS", "60")) as process:
+        assert process.stdout is not None
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "saving\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=50)
+    assert process.returncode == 130
+
+
+def test_saving_that_takes_too_long_is_cut_off() -> None:
+    with job(SAVES.replace("SECONDS", "60").replace("def main", "stopping.GRACE_TO_SAVE = 0.3\ndef main")) as process:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=50)
+    assert process.returncode == 130 and errors == f"{stopping.INTERRUPTED}\n"
+
+
+def test_who_was_not_asked_goes_on_and_obeys_again_later() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping.deferring() as stop:
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert not stop.made and signal.getsignal(signal.SIGTERM) is before
+
+
 PARENT = """
 import os, subprocess, sys
 child = subprocess.Popen(["bash", "-c", f"export PARLEY_RUN={os.getpid()}; " + sys.argv[1], sys.executable, sys.argv[2]])

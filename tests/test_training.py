@@ -1,7 +1,12 @@
 """Training: the loss is on the answers, nothing is cut, the same input gives the same bytes, and PEFT can load it."""
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +23,7 @@ from parley.learning.tokens import IGNORED, encode
 from parley.learning.training import TrainingSummary, train
 from parley.records.message import Message
 from parley.records.sample import SCHEMA
+from tests.builders import ROOT
 from tests.tiny import CHATML, tiny_model, tiny_tokenizer
 
 SETTINGS = Training(epochs=2, batch_size=4, learning_rate=5e-2, max_length=128, rank=2, alpha=4)
@@ -342,7 +348,7 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
 ) -> None:
     state, out = tmp_path / "state", tmp_path / "first"
     with pytest.raises(InterruptedError):
-        train(base, None, data, SETTINGS, out, on_progress=stop_at(4), checkpoints=state)
+        train(base, None, data, SETTINGS, out, on_progress=stop_at(4), checkpoints=state, save_every=0)
     assert not out.exists()
     steps: list[int] = []
     train(base, None, data, SETTINGS, out, on_progress=lambda step, *_: steps.append(step), checkpoints=state)
@@ -350,6 +356,78 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
     names = [path.name for path in first[0].iterdir()]
     assert [(out / name).read_bytes() for name in names] == [(first[0] / name).read_bytes() for name in names]
     assert list(state.iterdir()) == []
+
+
+#: A training with pauses, so that it can be hit at any moment of its life.
+KILLED = """
+import json, sys, time
+from pathlib import Path
+from parley.config import Training
+from parley.learning.training import train
+base, data, out, log, state, settings = sys.argv[1:]
+def pause(step, *_):
+    time.sleep(0.2)
+settings = Training.model_validate_json(settings)
+train(Path(base), None, Path(data), settings, Path(out), Path(log), pause, checkpoints=Path(state), save_every=0)
+"""
+
+
+def test_a_training_that_is_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(
+    first: tuple[Path, TrainingSummary], base: Path, data: Path, tmp_path: Path
+) -> None:
+    state, out, log = tmp_path / "state", tmp_path / "first", tmp_path / "log.jsonl"
+    moment = random.SystemRandom().uniform(1.0, 4.5)  # steps, and a part of one
+    words = [*map(str, (base, data, out, log, state)), SETTINGS.model_dump_json()]
+    with subprocess.Popen([sys.executable, "-c", KILLED, *words], cwd=ROOT) as process:
+        while not log.exists() or len(log.read_text().splitlines()) < int(moment):
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2 * (moment % 1))
+        process.kill()
+    assert not out.exists(), moment
+    steps: list[int] = []
+    train(base, None, data, SETTINGS, out, on_progress=lambda step, *_: steps.append(step), checkpoints=state)
+    assert steps[-1] == 6 and int(moment) <= steps[0] <= int(moment) + 2, (moment, steps)
+    names = [path.name for path in first[0].iterdir()]
+    assert [(out / name).read_bytes() for name in names] == [(first[0] / name).read_bytes() for name in names], moment
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_training_that_is_asked_to_stop_saves_first_and_loses_no_step(
+    first: tuple[Path, TrainingSummary], base: Path, data: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    state, out = tmp_path / "state", tmp_path / "first"
+    steps: list[int] = []
+
+    def asked(step: int, *_: object) -> None:
+        steps.append(step)
+        if step == 3:
+            for _ in range(2):  # a cluster may say it twice
+                os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(base, None, data, SETTINGS, out, on_progress=asked, checkpoints=state)
+    assert not out.exists() and steps[-1] in (3, 4)
+    train(base, None, data, SETTINGS, out, on_progress=lambda step, *_: steps.append(step), checkpoints=state)
+    assert steps == [1, 2, 3, 4, 5, 6]  # none is done twice
+    assert (out / ADAPTER).read_bytes() == (first[0] / ADAPTER).read_bytes()
+
+
+@pytest.mark.parametrize(("where", "said"), [("_model", "for a base of"), ("training_step", "for 4 samples of up to")])
+def test_a_training_that_runs_out_of_memory_says_what_to_change(
+    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, said: str
+) -> None:
+    from parley.learning import sft
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nmore")
+
+    monkeypatch.setattr(sft if where == "_model" else sft._Trainer, where, full)
+    with pytest.raises(ParleyError, match=f"not enough memory on .* {said}") as caught:
+        train(base, None, data, SETTINGS, tmp_path / "out")
+    assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
+    if where == "training_step":
+        assert "lower training.batch_size from 4 to 2; what changes the training begins it anew" in str(caught.value)
 
 
 def test_the_manifest_and_the_card_say_how_it_was_made(base: Path, data: Path, tmp_path: Path) -> None:

@@ -37,6 +37,15 @@ class Model(Section):
     path: str | None = Field(default=None, description="folder of a local checkpoint (llamacpp, vllm)")
     revision: str = Field(default="", description="a version of the model that its name does not tell")
     gpus: int = Field(default=1, ge=1, description="GPUs that serve it together (vllm)")
+    context: int | None = Field(
+        default=None,
+        ge=256,
+        description="most tokens of prompt and answer (llamacpp: at most what the model has, else 4096; vllm: else what "
+        "the model has, for which its GPUs must have room)",
+    )
+    start_timeout: float | None = Field(
+        default=None, gt=0, description="seconds until a local engine must answer; else 1800 (vllm) or 120 (llamacpp)"
+    )
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=1024, ge=1)

@@ -6,13 +6,41 @@ checkpoint; without its optimizer, say, training would go on from it to other we
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 from parley.learning.folder import file_digests
 from parley.records.jsonl import write_text
 from parley.records.published import sync_tree
+from parley.stopping import Request
 
 SEAL = "sealed.json"
+#: Saving takes at most this share of the time, however slow the disk.
+MOST = 0.02
+
+
+class Pace:
+    """When the state is saved: every `every` seconds or less often where that takes long, and when the job is to stop."""
+
+    def __init__(self, every: float, stop: Request) -> None:
+        self._every = every
+        self._stop = stop
+        self._began = self._last = time.monotonic()
+
+    def save_now(self) -> bool:
+        """Whether to save after this step. If so, `saved` is to be called afterwards."""
+        self._began = time.monotonic()
+        return self._stop.made or self._began - self._last >= self._every
+
+    def stop_now(self) -> bool:
+        """Whether this step was the last one of this job."""
+        return self._stop.made
+
+    def saved(self) -> None:
+        """It has been saved."""
+        self._last = time.monotonic()
+        if self._every:
+            self._every = max(self._every, (self._last - self._began) / MOST)
 
 
 def seal(checkpoint: Path) -> None:

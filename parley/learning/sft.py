@@ -3,7 +3,8 @@
 import json
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from trl.trainer.sft_trainer import SFTTrainer
 from parley.canonical import seed_from
 from parley.config import Training
 from parley.errors import ParleyError
-from parley.learning.checkpoints import latest, seal
+from parley.learning.checkpoints import Pace, latest, seal
+from parley.learning.memory import Fit, is_out_of_memory
 from parley.learning.tokens import Encoded
+from parley.stopping import deferring
 
 #: Called after a step: the step from 1, all steps, the step's loss.
 Progress = Callable[[int, int, float], None]
@@ -48,18 +51,24 @@ def finetune(
     folder: Path,
     checkpoints: Path | None,
     step_done: Callable[[dict[str, Any]], None],
+    save_every: float,
 ) -> list[dict[str, Any]]:
     """Train on `rows` in their order and save the adapter to `folder`; return the log, one record a step.
 
     The adapter goes on from `parent`, or starts anew. With `checkpoints`, a folder, the state is saved there every
-    tenth of the way, and a run that finds one there goes on from it and ends with the same weights.
+    `save_every` seconds, and when the job is asked to stop: after the step that it is at. A run that finds a state there
+    goes on from it and ends with the same weights. Raises `ParleyError` if there is not enough memory.
     """
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # trl still sets a name that transformers has deprecated
-        arguments = _arguments(settings, rows, folder if checkpoints is None else checkpoints, checkpoints is not None)
-        model, lora = _model(base, parent, settings)
+        output = folder if checkpoints is None else checkpoints
+        arguments = _arguments(settings, rows, output)
+        fit = Fit.of(base, settings, rows, arguments.per_device_train_batch_size)
+        fit.check()
+        with _said_of_memory(fit, loading=True):
+            model, lora = _model(base, parent, settings)
         trainer = _Trainer(
             horizon=_horizon(settings, len(rows)),
             model=model,
@@ -67,11 +76,16 @@ def finetune(
             train_dataset=Dataset.from_dict({"input_ids": [r.ids for r in rows], "labels": [r.labels for r in rows]}),
             processing_class=load_tokenizer(base),
             peft_config=lora,
-            callbacks=[_Steps(step_done)],
         )
         trainer.remove_callback(PrinterCallback)
         saved = None if checkpoints is None else latest(checkpoints)
-        trainer.train(resume_from_checkpoint=None if saved is None else str(saved))
+        with _said_of_memory(fit, loading=False), deferring() as stop:
+            # Where nothing is saved there is nothing to wait for either.
+            pace = None if checkpoints is None else Pace(save_every, stop)
+            trainer.add_callback(_Steps(step_done, pace))
+            trainer.train(resume_from_checkpoint=None if saved is None else str(saved))
+            if trainer.state.global_step >= trainer.state.max_steps:
+                stop.made = False  # it is done: the adapter is written, and then the job ends
     assert isinstance(trainer.model, PeftModel)
     trainer.model.save_pretrained(str(folder), save_embedding_layers=False)
     _plain_config(folder / "adapter_config.json", base)
@@ -88,11 +102,28 @@ def record(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class _Steps(TrainerCallback):
-    """Hands each step's record on, stops a training whose loss is no number any more, and seals checkpoints."""
+@contextmanager
+def _said_of_memory(fit: Fit, loading: bool) -> Iterator[None]:
+    """Tell what to change where there is not enough memory."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ParleyError(fit.advice(error, loading)) from None
 
-    def __init__(self, step_done: Callable[[dict[str, Any]], None]) -> None:
+
+class _Steps(TrainerCallback):
+    """Hands each step's record on, stops a training whose loss is no number any more, and saves and seals its state."""
+
+    def __init__(self, step_done: Callable[[dict[str, Any]], None], pace: Pace | None) -> None:
         self._step_done = step_done
+        self._pace = pace
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._pace is not None and state.global_step < state.max_steps:
+            control.should_save = self._pace.save_now()
+            control.should_training_stop = self._pace.stop_now()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if not logs or "loss" not in logs:
@@ -105,6 +136,8 @@ class _Steps(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))
+        if self._pace is not None:
+            self._pace.saved()
 
 
 class _Trainer(SFTTrainer):  # type: ignore[misc,unused-ignore]
@@ -124,13 +157,12 @@ def _horizon(settings: Training, rows: int) -> int:
     return math.ceil(rows * longer / settings.batch_size)
 
 
-def _arguments(settings: Training, rows: Sequence[Encoded], output: Path, save: bool) -> SFTConfig:
+def _arguments(settings: Training, rows: Sequence[Encoded], output: Path) -> SFTConfig:
     cuda = torch.cuda.is_available()
     if torch.cuda.device_count() > 1:
         raise ParleyError("training: several GPUs are visible; choose one, for instance CUDA_VISIBLE_DEVICES=0")
     batch, longest = settings.batch_size, max(len(row.ids) for row in rows)
     at_once = micro_batch(batch, longest, GPU_TOKENS) if cuda else batch
-    steps = math.ceil(len(rows) / batch)
     return SFTConfig(
         output_dir=str(output),
         num_train_epochs=1,  # `rows` hold all epochs already, in their order
@@ -151,8 +183,7 @@ def _arguments(settings: Training, rows: Sequence[Encoded], output: Path, save: 
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
-        save_strategy="steps" if save else "no",
-        save_steps=max(1, steps // 10),
+        save_strategy="no",  # `_Steps` says when
         save_total_limit=2,  # the one before stays until this one is sealed
     )
 

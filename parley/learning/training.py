@@ -25,6 +25,9 @@ from parley.records.jsonl import write_text
 if TYPE_CHECKING:
     from parley.learning.sft import Progress
 
+#: Seconds of training that a job which just ends, without a signal, loses at most.
+SAVE_EVERY = 300.0
+
 
 @dataclass(frozen=True)
 class TrainingSummary:
@@ -54,6 +57,7 @@ def train(
     *,
     note: str | None = None,
     checkpoints: Path | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> TrainingSummary:
     """Fine-tune a LoRA adapter on the samples of the folder `dataset` and write it to the folder `out`.
 
@@ -63,10 +67,11 @@ def train(
     same input gives the same bytes on the CPU; no file holds a time.
 
     `parent_adapter` is trained on instead of a new adapter. `log` gets the training log line by line while it runs.
-    `note` stands first in the card. `checkpoints` is a folder where an interrupted training is found again.
+    `note` stands first in the card. `checkpoints` is a folder where an interrupted training is found again; its state is
+    saved there every `save_every` seconds, and when the job is asked to stop.
 
     Raises `ParleyError` if there is no sample to learn from, if `base`, `parent_adapter` or `dataset` is not there, if
-    the parent's LoRA has other sizes than `settings`, and if the loss stops being a number.
+    the parent's LoRA has other sizes than `settings`, if the loss stops being a number, and if there is not enough memory.
     """
     table = _read(dataset)
     sources = _sources(base, parent_adapter, table)
@@ -84,7 +89,7 @@ def train(
     ordered = [rows[index] for index in order]
     diary = _Diary([len(row.ids) for row in ordered], settings.batch_size, len(rows), log, on_progress)
     with new_folder(out) as part:
-        records = sft.finetune(base, parent_adapter, ordered, settings, part, state, diary.step_done)
+        records = sft.finetune(base, parent_adapter, ordered, settings, part, state, diary.step_done, save_every)
         steps = [diary.line(record) for record in records]
         summary = TrainingSummary(
             samples=len(rows),

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -36,7 +36,11 @@ def api_key(model: Model) -> str | None:
 
 
 class Endpoint:
-    """One address. `send` may be called many times at once; the limiter decides how many calls are in flight."""
+    """One address. `send` may be called many times at once; the limiter decides how many calls are in flight.
+
+    `revive` starts a server of ours that has ended once more and gives its new address, None if it has not ended. Calls
+    that were in flight are then sent again, and its end is not counted as their failure.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Endpoint:
         remedy: str = "start the server, or correct base_url in the config",
         shape: Shape = response_format,
         local: bool = False,
+        revive: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         self.limiter = Limiter(concurrency)
         self._key = key
@@ -58,9 +63,12 @@ class Endpoint:
         self._left_out: set[str] = set()
         self._uncounted = False
         self._length_field = "max_tokens"
-        self._transport = Transport(base_url or "https://api.openai.com/v1", key, local)
-        self.address = self._transport.base_url
-        self._pulse = Pulse(self.address, patience, self._look, remedy)
+        self._remedy = remedy
+        self._local = local
+        self._revive = revive
+        self._reviving = asyncio.Lock()
+        self._left: list[Transport] = []  # to where a server of ours was before
+        self._move(base_url or "https://api.openai.com/v1")
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,7 +80,28 @@ class Endpoint:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._transport.close()
+        for transport in (*self._left, self._transport):
+            await transport.close()
+
+    def _move(self, base_url: str) -> None:
+        self._transport = Transport(base_url, self._key, self._local)
+        self.address = self._transport.base_url
+        self._pulse = Pulse(self.address, self._patience, self._look, self._remedy)
+
+    async def _revived(self, fault: Fault, sent_over: Transport, worn: bool) -> bool:
+        """Whether the server that a try went to had ended, and is there again. Raises `ParleyError` if it will not be.
+
+        One that is about to end may answer 500 to everybody before: it is looked at before such a call is given up.
+        """
+        if self._revive is None or fault.late or (fault.status is not None and not (worn and fault.status >= 500)):
+            return False
+        async with self._reviving:
+            if sent_over is self._transport:
+                if (base_url := await self._revive()) is None:
+                    return False
+                self._left.append(self._transport)
+                self._move(base_url)
+            return True
 
     async def send(self, request: Request, name: str, extra_body: Mapping[str, Any] | None = None) -> Reply:
         """Ask the model called `name` here. Sampling is what `request.model` says.
@@ -84,7 +113,7 @@ class Endpoint:
         worn, seen = 0.0, self._pulse.signs
         while True:
             async with self.limiter.slot() as number:
-                started = time.monotonic()
+                started, sent_over = time.monotonic(), self._transport
                 outcome = await self._try(request, name, extra_body)
                 if isinstance(outcome, Reply):
                     self._note_silence(outcome)
@@ -102,6 +131,9 @@ class Endpoint:
                 raise CallFailed(request.key, outcome.reason, [*failures, outcome.reason])
             failures.append(outcome.reason)
             worn += outcome.weight
+            if await self._revived(outcome, sent_over, worn >= self._patience.tries):
+                worn, seen = 0.0, self._pulse.signs
+                continue
             if await self._pulse.blames(outcome, started, worn >= self._patience.tries, seen):
                 raise CallFailed(request.key, _told(failures), failures)
             seen = self._pulse.signs

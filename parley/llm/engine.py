@@ -22,6 +22,7 @@ from parley.config import Model
 from parley.errors import ParleyError
 from parley.llm import launch
 from parley.llm.devices import VARIABLE
+from parley.llm.diagnosis import diagnosis
 from parley.llm.launch import Launch, Shape
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -29,6 +30,9 @@ PORTS_TO_TRY = 3
 #: Below those that systems give to outgoing connections: one of these may take a port before our server does.
 PORTS = range(20_000, 32_000)
 SAY_AFTER = 15.0  # seconds between two lines about what is waited for
+ENDING = 5.0  # seconds that a server may take to end after its connections broke
+#: Of this environment alone: an engine that has one of its own must not find these packages.
+OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
 
 class Engine:
@@ -36,7 +40,8 @@ class Engine:
 
     `adapters` maps the names of policies to PEFT folders. `target(name)` says how a request asks for one of them.
     `devices` are the GPUs that it may use, as CUDA names them. Raises `ParleyError` if the server does not come up; the
-    line names the log.
+    line names the log. A server that ends by itself is started again once, by `revive`. `starts` has the begin and end
+    of every start so far, as `time.monotonic` tells them.
     """
 
     def __init__(
@@ -54,6 +59,9 @@ class Engine:
         self.adapters = dict(adapters or {})
         self.base_url = ""
         self.process: asyncio.subprocess.Process | None = None
+        self.starts: list[tuple[float, float]] = []
+        self.revived = False
+        self._broken: ParleyError | None = None
         self._cache = cache
         self._log = log
         self._scratch_log = log is None
@@ -63,12 +71,14 @@ class Engine:
         self._launch: Launch | None = None
 
     async def __aenter__(self) -> Self:
+        begin = time.monotonic()
         try:
             self._launch = await asyncio.to_thread(launch.prepare, self.model, self.adapters, self._cache)
             await self._start()
         except BaseException:
             await self.stop()
             raise
+        self.starts.append((begin, time.monotonic()))
         return self
 
     async def __aexit__(
@@ -95,6 +105,36 @@ class Engine:
             os.close(handle)
             self._log = Path(name)
         return self._log
+
+    async def revive(self) -> str | None:
+        """Start a server that has ended by itself once more, on a new port; its new `base_url`.
+
+        None if it runs, or was stopped. Raises `ParleyError` if it has ended for the second time.
+        """
+        if self._broken is not None:
+            raise self._broken
+        if (process := self.process) is None:
+            return None
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), ENDING)
+        if process.returncode is None:
+            return None
+        how = f"{self._what()} ended by itself (status {process.returncode}): {self._why()}"
+        if self.revived:
+            again = f"it was the second time; see {self.log}. Nothing is lost: the same command goes on"
+            self._broken = ParleyError(f"{how}; {again}")
+            raise self._broken
+        self.revived = True
+        print(f"{how}; it is started once more; log: {self.log}", file=sys.stderr, flush=True)
+        _signal(process.pid, signal.SIGKILL)  # what it started may have outlived it
+        begin = time.monotonic()
+        try:
+            await self._start()
+        except ParleyError as error:
+            self._broken = error
+            raise
+        self.starts.append((begin, time.monotonic()))
+        return self.base_url
 
     async def stop(self) -> None:
         """End the server and everything that it started. Does nothing if it does not run."""
@@ -125,7 +165,7 @@ class Engine:
             if self._port is not None or attempt == PORTS_TO_TRY - 1 or not self._port_was_taken(port):
                 break
             self.process = None
-        raise ParleyError(f"{self._what()} ended while it was starting: {self._last_line()}; see {self.log}")
+        raise ParleyError(f"{self._what()} ended while it was starting: {self._why()}; see {self.log}")
 
     def _choose_port(self) -> int:
         if self._port is None:
@@ -139,7 +179,7 @@ class Engine:
 
     def _port_was_taken(self, port: int) -> bool:
         """True if somebody else took the port between the choice and the start."""
-        return _fault_of(port) is not None or "in use" in self._last_line()
+        return _fault_of(port) is not None or "in use" in self._why()
 
     async def _spawn(self, port: int) -> None:
         assert self._launch is not None
@@ -153,14 +193,19 @@ class Engine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._devices},
+                env=self._environment(),
                 start_new_session=True,
             )
+
+    def _environment(self) -> dict[str, str]:
+        assert self._launch is not None
+        kept = {name: value for name, value in os.environ.items() if not (self._launch.apart and name in OURS)}
+        return {**kept, "PYTHONUNBUFFERED": "1", **self._devices}
 
     async def _ready(self, port: int) -> bool:
         """Wait for the server. False if its process ended; raises `ParleyError` if it takes too long or is another."""
         assert self.process is not None and self._launch is not None
-        limit = self._patience or self._launch.patience
+        limit = self._patience or self.model.start_timeout or self._launch.patience
         started = said = time.monotonic()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
             # Another job's server may answer on a port that ours did not get.
@@ -169,24 +214,28 @@ class Engine:
                     return False
                 waited = time.monotonic() - started
                 if waited > limit:
-                    raise ParleyError(f"{self._what()} was not ready after {limit:.0f} s; see {self.log}")
+                    raise ParleyError(
+                        f"{self._what()} was not ready after {limit:.0f} s: waited for http://127.0.0.1:{port}/health to "
+                        f"answer, its last words: {self._why()}; raise `start_timeout` of the model, or see {self.log}"
+                    )
                 if time.monotonic() - said > SAY_AFTER:
                     said = time.monotonic()
-                    print(f"{self._what()}: loading for {waited:.0f} s; log: {self.log}", file=sys.stderr, flush=True)
+                    line = f"{self._what()}: loading for {waited:.0f} of at most {limit:.0f} s; log: {self.log}"
+                    print(line, file=sys.stderr, flush=True)
                 await asyncio.sleep(0.02 if waited < 2 else 0.25)
             served = await _models(session, f"http://127.0.0.1:{port}/v1/models")
         if missing := sorted(set(self._launch.served) - served):
             raise ParleyError(
-                f"{self._what()}: the server on port {port} does not serve {missing[0]!r}; see {self.log}"
+                f"{self._what()}: the server on port {port} does not serve {missing[0]!r} "
+                f"but {', '.join(sorted(served)) or 'nothing'}; see {self.log}"
             )
         return True
 
     def _what(self) -> str:
         return f"engine {self.model.engine} for {self.model.name or self.model.path}"
 
-    def _last_line(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1].strip()[:300] if lines else "it printed nothing"
+    def _why(self) -> str:
+        return diagnosis(self.log.read_text(encoding="utf-8", errors="replace"), self.model)
 
 
 def _fault_of(port: int) -> str | None:

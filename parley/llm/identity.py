@@ -21,7 +21,7 @@ def identity_of(model: Model, adapter: Path | None, cache: Path) -> dict[str, An
         identity["served_by"] = playhouse_code()
     if model.engine in ("llamacpp", "vllm"):
         identity |= checkpoint_identity(Path(str(model.path)), cache)
-        identity["served_by"] = _vllm_version() if model.engine == "vllm" else _llamacpp_version()
+        identity["served_by"] = vllm_version() if model.engine == "vllm" else _llamacpp_version()
         identity |= adapter_identity(adapter) if adapter is not None else {}
     return identity
 
@@ -30,7 +30,7 @@ def _llamacpp_version() -> str:
     return package_version("xllamacpp", "install it with `pip install parley[local]`")
 
 
-def _vllm_version() -> str:
+def vllm_version() -> str:
     """vLLM's version, read from its own environment without starting it."""
     prefix = vllm_executable().resolve().parent.parent
     for folder in sorted(prefix.glob("lib/python*/site-packages/vllm-*.dist-info")):

@@ -1,6 +1,7 @@
 """How each kind of local engine is started: its command line, and how a request asks for one of its models."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -8,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parley.code import ROOT
 from parley.config import Model
 from parley.errors import ParleyError
 
+#: What `make setup-vllm` makes. vLLM wants other versions than training does.
+VLLM = ROOT / ".venv-vllm" / "bin" / "vllm"
 #: The ranks that vLLM allocates room for.
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 #: More at once is not faster on a CPU (measured), and every place costs memory.
@@ -49,6 +53,7 @@ class Launch:
     patience: float
     grace: float
     shape: Shape = response_format
+    apart: bool = False  # it runs in an environment of its own
 
 
 def prepare(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
@@ -63,7 +68,7 @@ def _llamacpp(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch
     weights = gguf_of(base, cache)
     loras = [lora_gguf_of(folder, base, cache) for folder in adapters.values()]
     alias = f"{model.name or 'model'}-{weights.stem[:12]}"
-    context = min(context_length(base) or LLAMACPP_CONTEXT, LLAMACPP_CONTEXT)
+    context = min(context_length(base) or LLAMACPP_CONTEXT, model.context or LLAMACPP_CONTEXT)
     places = {name: number for number, name in enumerate(adapters)}
 
     def command(port: int) -> list[str]:
@@ -92,6 +97,7 @@ def _vllm(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
             *(str(executable), "serve", str(Path(str(model.path)).resolve()), "--served-model-name", name_of_base),
             *("--host", "127.0.0.1", "--port", str(port), "--enable-prefix-caching"),
             *(("--tensor-parallel-size", str(model.gpus)) if model.gpus > 1 else ()),
+            *(("--max-model-len", str(model.context)) if model.context else ()),
             # Sampling is what the request says, never what a file in the checkpoint says.
             *("--generation-config", "vllm"),
             *(_vllm_adapters(adapters) if adapters else []),
@@ -100,7 +106,7 @@ def _vllm(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
     def target(name: str | None) -> tuple[str, dict[str, Any]]:
         return name or name_of_base, {}
 
-    return Launch(command, (name_of_base, *adapters), target, patience=1800, grace=30)
+    return Launch(command, (name_of_base, *adapters), target, patience=1800, grace=30, apart=True)
 
 
 def _playhouse(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launch:
@@ -111,12 +117,14 @@ def _playhouse(model: Model, adapters: Mapping[str, Path], cache: Path) -> Launc
 
 
 def vllm_executable() -> Path:
-    """The `vllm` command. Raises `ParleyError` if it is not on the PATH."""
-    if (found := shutil.which("vllm")) is None:
-        raise ParleyError(
-            "vllm is not on the PATH; install it in its own environment and put its bin folder on the PATH"
-        )
-    return Path(found)
+    """The `vllm` command: on the PATH, else where `make setup-vllm` puts it. Raises `ParleyError` if it is not there."""
+    if found := shutil.which("vllm"):
+        return Path(found)
+    if os.access(VLLM, os.X_OK):
+        return VLLM
+    raise ParleyError(
+        "vllm is not on the PATH; install it in its own environment (make setup-vllm), or put its bin folder on the PATH"
+    )
 
 
 def _vllm_adapters(adapters: Mapping[str, Path]) -> list[str]:

@@ -34,6 +34,7 @@ class Source:
         self._engine: Engine | None = None
         self._endpoint: Endpoint | None = None
         self._broken: ParleyError | None = None
+        self._starts: list[tuple[float, float]] = []
         self._opening = asyncio.Lock()
 
     @staticmethod
@@ -66,6 +67,7 @@ class Source:
                 await self._endpoint.close()
         finally:
             if self._engine is not None:
+                self._starts = self._engine.starts
                 await self._engine.stop()
             self._endpoint = self._engine = None
 
@@ -73,6 +75,11 @@ class Source:
     def gpus(self) -> int:
         """How many GPUs the engine needs; 0 for what has none of its own."""
         return max((model.gpus for model in self._models if model.engine == "vllm"), default=0)
+
+    @property
+    def starts(self) -> list[tuple[float, float]]:
+        """Begin and end of every start of its engine, as `time.monotonic` tells them."""
+        return self._starts if self._engine is None else self._engine.starts
 
     def _devices(self) -> str | None:
         """The GPUs that are this engine's, where several engines of the job share what the job was given."""
@@ -112,4 +119,5 @@ class Source:
             remedy=f"the {first.engine} engine has ended or hangs; see {self._engine.log}",
             shape=self._engine.shape,
             local=True,
+            revive=self._engine.revive,
         )

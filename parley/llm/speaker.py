@@ -60,7 +60,7 @@ class Speaker:
         self.counts = Counts()
         self.usage = Usage()
         self._model = model
-        self._source = source
+        self.source = source
         self._adapter = adapter
         self._ledger = ledger
         self._purse = purse or Purse(None).of(name)
@@ -97,7 +97,7 @@ class Speaker:
 
     async def _send(self, request: Request) -> Reply:
         self._ledger.ready()
-        endpoint, name, extra_body = await self._source.reach(self._model, self._adapter)
+        endpoint, name, extra_body = await self.source.reach(self._model, self._adapter)
         left: list[str] = []  # why batches did not answer
         if self._batcher is not None:
             await self._batcher.open(endpoint, name, extra_body)

@@ -1,4 +1,6 @@
-"""A throw-away SLURM cluster on loopback: a controller, a node without and two nodes with (make-believe) GPUs.
+"""A throw-away SLURM cluster on loopback: a controller, two nodes without and two nodes with (make-believe) GPUs.
+
+Where slurmdbd and MariaDB can be had there is accounting too, with one account.
 
 `python -m tests.slurm.cluster` starts one, prints how to use it and stops it at Ctrl-C.
 """
@@ -17,12 +19,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 PACKAGES = ("slurm-wlm", "munge")
+ACCOUNTING = ("slurmdbd", "mariadb-server")
+ACCOUNT = "parley"
 #: Where the commands on a node look for their configuration: the executor's job step keeps SLURM_CONF from them.
 USUAL = Path("/etc/slurm/slurm.conf")
 #: The GPUs of each node: what SLURM calls them, and how many.
-NODES: dict[str, tuple[str, int]] = {"cpu1": ("", 0), "gpu1": ("h100", 2), "gpu2": ("a100", 2)}
+NODES: dict[str, tuple[str, int]] = {"cpu1": ("", 0), "spare1": ("", 0), "gpu1": ("h100", 2), "gpu2": ("a100", 2)}
 PATIENCE = 60.0  # seconds
+QUIETLY = ("-y", "-qq", "--no-install-recommends")
 HERE = Path(__file__).resolve().parents[2]
 
 SLURM_CONF = """\
@@ -35,16 +42,18 @@ CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmctldPort={controller}
 SlurmdPort={node}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+# A job that is queued again waits for its old credential to end.
+AuthInfo=socket={folder}/munge/socket,cred_expire=4
 CredType=cred/munge
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
 JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task=2
-AccountingStorageType=accounting_storage/none
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 AccountingStoreFlags=job_comment
+{accounting}
 SlurmctldPidFile={folder}/run/slurmctld.pid
 SlurmdPidFile={folder}/run/slurmd-%n.pid
 SlurmdSpoolDir={folder}/spool/%n
@@ -58,14 +67,48 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=5,batch_sched_delay=0
 MinJobAge=3600
-KillWait=3
+KillWait=2
 OverTimeLimit=0
 ReturnToService=2
 InactiveLimit=0
 Waittime=0
 GresTypes=gpu
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=2880 DefMemPerCPU=500 State=UP
+PartitionName=spare Nodes=spare1 MaxTime=2880 DefMemPerCPU=500 State=UP
 PartitionName=gpu Nodes=gpu1,gpu2 MaxTime=2880 DefMemPerCPU=500 State=UP
+"""
+
+WITHOUT_ACCOUNTING = "AccountingStorageType=accounting_storage/none"
+WITH_ACCOUNTING = """\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={port}
+AccountingStoragePass={folder}/munge/socket
+AccountingStorageTRES=gres/gpu
+AccountingStorageEnforce=associations"""
+SLURMDBD_CONF = """\
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={port}
+SlurmUser=root
+PidFile={folder}/run/slurmdbd.pid
+LogFile={folder}/log/slurmdbd.log
+CommunicationParameters=NoInAddrAny
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={database}
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm
+"""
+DATABASE = """\
+CREATE DATABASE slurm;
+CREATE USER 'slurm'@'127.0.0.1' IDENTIFIED BY 'slurm';
+CREATE USER 'slurm'@'localhost' IDENTIFIED BY 'slurm';
+GRANT ALL ON slurm.* TO 'slurm'@'127.0.0.1';
+GRANT ALL ON slurm.* TO 'slurm'@'localhost';
 """
 
 
@@ -96,20 +139,30 @@ def install() -> None:
     if not all(map(shutil.which, ("slurmctld", "slurmd", "munged", "mknod"))):
         if shutil.which("apt-get") is None:
             raise Absent("SLURM is not installed, and there is no apt-get to install it with")
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
-            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-                raise Absent(f"SLURM is not installed, and apt-get {command[0]} fails: {' '.join(last)}")
+        for command in (["update", "-qq"], ["install", *QUIETLY, *PACKAGES]):
+            if fault := _apt_get(command):
+                raise Absent(f"SLURM is not installed, and apt-get {command[0]} fails: {fault}")
+        _apt_get(["install", *QUIETLY, *ACCOUNTING])  # where it fails there is no accounting
     if USUAL.exists() and not _ours(USUAL):
         raise Absent(f"{USUAL} belongs to another cluster")
 
 
+def _apt_get(command: list[str]) -> str:
+    """Why it failed; nothing if it did not."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
+    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+    return (" ".join(last) or "no word of it") if done.returncode else ""
+
+
 class Cluster:
-    """The daemons of a cluster, all in one folder. `environment` is what its commands need."""
+    """The daemons of a cluster, all in one folder. `environment` is what its commands need.
+
+    `accounting` says whether it has an account and `sacct`.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.accounting = all(map(shutil.which, ("slurmdbd", "mariadbd", "mariadb-install-db", "mariadb")))
         self.folder = folder
         self.conf = folder / "slurm.conf"
         self.environment = {"SLURM_CONF": str(self.conf)}
@@ -135,6 +188,8 @@ class Cluster:
             *(f"--pid-file={self.folder}/run/munged.pid", f"--seed-file={munge}/seed"),
             f"--log-file={self.folder}/log/munged.log",
         )
+        if self.accounting:
+            self._account()
         self.command("slurmctld", "-c")
         for node in NODES:
             self.command("slurmd", "-c", "-N", node)
@@ -151,7 +206,7 @@ class Cluster:
             self.command("scancel", "--user=root", "--signal=KILL", "--full")
             self.command("scancel", "--user=root")
             self._wait("its jobs to end", lambda: not self.command("squeue", "-h", "-t", "running,completing"))
-        for daemons in (*[f"slurmd-{node}" for node in NODES], "slurmctld"), ("munged",):
+        for daemons in (*[f"slurmd-{node}" for node in NODES], "slurmctld"), ("slurmdbd",), ("mariadb", "munged"):
             _end([self.folder / "run" / f"{name}.pid" for name in daemons])
         if _ours(USUAL):
             USUAL.unlink()
@@ -184,9 +239,50 @@ class Cluster:
         lines = [line for line in text.splitlines() if line.startswith("JobId=")]
         return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
 
+    def lose(self, node: str) -> None:
+        """Let a node die with all that runs on it, and come back empty."""
+        self.command("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                environment = process.environ()
+                if environment.get("SLURMD_NODENAME") == node and "SLURM_JOB_ID" in environment:
+                    process.kill()
+        self.command("scontrol", "update", f"nodename={node}", "state=resume")
+
+    def _account(self) -> None:
+        """Start a database and what keeps the accounts in it, with one account for who runs this."""
+        data, socket_file = self.folder / "database", self.folder / "database" / "socket"
+        data.mkdir()
+        shutil.chown(data, "mysql")
+        options = ["--no-defaults", "--user=mysql", f"--datadir={data}"]
+        self.command("mariadb-install-db", *options, "--auth-root-authentication-method=normal", "--skip-test-db")
+        options += [f"--socket={socket_file}", "--bind-address=127.0.0.1", f"--port={self._database}"]
+        options += [f"--pid-file={data}/pid", f"--log-error={self.folder}/log/mariadb.log", "--skip-log-bin"]
+        options += ["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
+        # By a shell that ends at once, so that nobody has to wait for what it leaves.
+        self.command("sh", "-c", 'mariadbd "$@" &', "sh", *options)
+        self._wait("its database", lambda: socket_file.exists() and (data / "pid").exists())
+        shutil.copy(data / "pid", self.folder / "run" / "mariadb.pid")
+        self.command("mariadb", "--no-defaults", "-uroot", "-S", str(socket_file), "-e", DATABASE)
+        self.command("slurmdbd")
+        self._wait("its accounts", lambda: self._answers("sacctmgr", "-n", "show", "cluster"))
+        for entry in (["cluster", "loopback"], ["account", ACCOUNT], ["user", "root", f"account={ACCOUNT}"]):
+            self.command("sacctmgr", "-i", "add", *entry)
+
+    def _answers(self, *words: str) -> bool:
+        try:
+            self.command(*words)
+        except subprocess.SubprocessError:
+            return False
+        return True
+
     def _write(self) -> None:
-        controller, node, *others = free_ports(2 + len(NODES))
-        text = SLURM_CONF.format(folder=self.folder, controller=controller, node=node)
+        controller, node, dbd, self._database, *others = free_ports(4 + len(NODES))
+        accounting = WITH_ACCOUNTING.format(folder=self.folder, port=dbd) if self.accounting else WITHOUT_ACCOUNTING
+        text = SLURM_CONF.format(folder=self.folder, controller=controller, node=node, accounting=accounting)
+        dbd_conf = self.folder / "slurmdbd.conf"
+        dbd_conf.write_text(SLURMDBD_CONF.format(folder=self.folder, port=dbd, database=self._database))
+        dbd_conf.chmod(0o600)
         devices: list[str] = []
         for (name, (model, count)), port in zip(NODES.items(), others, strict=True):
             gpus = f" Gres=gpu:{model}:{count} Feature={model}" if count else ""

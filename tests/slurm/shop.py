@@ -7,17 +7,20 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.slurm.cluster import Absent, Cluster
+from parley.records.task import read_tasks
+from tests.slurm.cluster import ACCOUNT, Absent, Cluster
 from tests.workflow import ROOT, Workshop
 
-#: What differs from a real cluster: no accounting, nothing lags, and nobody waits half a minute to look.
-HERE = [
-    *("--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"),
-    *("--latency-wait", "5", "--slurm-keep-successful-logs"),
-]
+#: What differs from a real cluster: nothing lags, and nobody waits half a minute to look.
+HERE = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--slurm-keep-successful-logs"]
+#: As on a cluster without accounting.
+WITHOUT = ["--slurm-no-account", "--slurm-status-command", "squeue"]
+#: As on one with it.
+WITH = ["--default-resources", f"slurm_account={ACCOUNT}"]
 
 
 def outfit(folder: Path) -> Path:
@@ -64,12 +67,23 @@ def _install(python: Path) -> None:
 
 
 class ClusterShop(Workshop):
-    """A workshop whose runs go to a cluster. Without one they stay on this machine, with the same Python."""
+    """A workshop whose runs go to a cluster. Without one they stay on this machine, with the same Python.
 
-    def __init__(self, folder: Path, config: dict[str, Any], python: Path, cluster: Cluster | None) -> None:
+    `how` is for clusters with or without accounting.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: dict[str, Any],
+        python: Path,
+        cluster: Cluster | None,
+        how: Sequence[str] = WITHOUT,
+    ) -> None:
         super().__init__(folder, config)
         self.python = python
         self.cluster = cluster
+        self.how = how
         (folder / "profiles").symlink_to(ROOT / "profiles")
         lines = (ROOT / "resources/tasks/evaluation.jsonl").read_text(encoding="utf-8").splitlines()
         (folder / "round.jsonl").write_text("".join(line + "\n" for line in lines[:6]), encoding="utf-8")
@@ -77,12 +91,14 @@ class ClusterShop(Workshop):
 
     def start(self, *arguments: str, cores: int = 2) -> "subprocess.Popen[str]":
         """Snakemake in a process group of its own, its output in one pipe."""
-        command = [str(self.python), "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        command = [str(self.python), "-m", "snakemake" if self.cluster is None else "tests.slurm.impatient"]
+        command += ["--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")]
         if self.cluster is None:
             command += ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", str(cores)]
         else:
             command += ["--profile", "profiles/slurm", *HERE]
+            arguments = (*arguments, *self.how)  # last: an option of many values would take the targets too
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         environment |= {"PARLEY_SEEN": str(self.folder / "seen.jsonl"), "PYTHONDONTWRITEBYTECODE": "1"}
         environment |= self.cluster.environment if self.cluster is not None else {}
@@ -95,6 +111,13 @@ class ClusterShop(Workshop):
         """Where each script ran so far and what it was given (tests/slurm/observer.py)."""
         path = self.folder / "seen.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def one_a_shard(shards: int) -> list[str]:
+    """A task for each shard, as lines of a task file."""
+    tasks = {task.shard(shards): task for task in read_tasks(ROOT / "resources/tasks/evaluation.jsonl")}
+    assert len(tasks) == shards
+    return [tasks[shard].model_dump_json() for shard in range(shards)]
 
 
 def talk(base_url: str | None = None, shards: int = 1) -> dict[str, Any]:

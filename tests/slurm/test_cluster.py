@@ -6,6 +6,7 @@ One cluster serves all tests of a process; two processes take turns (tests/slurm
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from collections import Counter
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from parley.watch.efficiency import used
 from tests.counting import counting
-from tests.slurm.cluster import Absent, Cluster, cluster
-from tests.slurm.shop import ClusterShop, outfit, rated, talk, talked, two_policies
+from tests.slurm.cluster import ACCOUNT, Absent, Cluster, cluster
+from tests.slurm.shop import WITH, ClusterShop, one_a_shard, outfit, rated, talk, talked, two_policies
 from tests.workflow import kill
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -58,15 +60,11 @@ def until(over: Callable[[], object], process: "subprocess.Popen[str] | None" = 
         time.sleep(0.2)
 
 
-def of(here: Cluster, name: str, since: int, *states: str) -> list[dict[str, str]]:
-    """The SLURM jobs of a rule after the first `since` jobs, in these states if any are named."""
-    found = [job for job in here.jobs() if int(job["JobId"]) > since and rule(job) == name]
-    return [job for job in found if not states or job["JobState"] in states]
-
-
-def last_of(here: Cluster) -> int:
-    """The number of the newest SLURM job so far."""
-    return max((int(job["JobId"]) for job in here.jobs()), default=0)
+def of(shop: ClusterShop, name: str = "", *states: str) -> list[dict[str, str]]:
+    """The SLURM jobs of a shop, of one rule and in these states if any are named."""
+    assert shop.cluster is not None
+    found = [job for job in shop.cluster.jobs() if job["WorkDir"] == str(shop.folder)]
+    return [job for job in found if name in ("", rule(job)) and (not states or job["JobState"] in states)]
 
 
 def test_the_experiment_runs_on_the_cluster_and_comes_out_as_on_one_machine(
@@ -74,9 +72,10 @@ def test_the_experiment_runs_on_the_cluster_and_comes_out_as_on_one_machine(
 ) -> None:
     shop = ClusterShop(tmp_path / "cluster", two_policies(), python, here)
     targets = ["results/two/scores/left/all.parquet", "results/two/policies/right.json"]
-    since = last_of(here)
+    alone = ClusterShop(tmp_path / "alone", two_policies(), python, None)
+    beside = alone.start(targets[0], cores=1)  # a cluster's jobs wait more than they work
     shop.run(*targets)
-    found = [job for job in here.jobs() if int(job["JobId"]) > since]
+    found = of(shop)
     assert Counter(map(rule, found)) == {"play": 3, "rate": 3, "train": 2}
     assert {job["JobState"] for job in found} == {"COMPLETED"}
 
@@ -106,8 +105,8 @@ def test_the_experiment_runs_on_the_cluster_and_comes_out_as_on_one_machine(
     assert max(first["StartTime"], second["StartTime"]) < min(first["EndTime"], second["EndTime"])
 
     assert "Nothing to be done" in shop.run(*targets)
-    alone = ClusterShop(tmp_path / "alone", two_policies(), python, None)
-    alone.run(targets[0])
+    output, _ = beside.communicate()
+    assert beside.returncode == 0, output[-6000:]
     for pattern, least in (("episodes/**/*.jsonl", 3), ("ratings/**/*.parquet", 3), ("scores/**/*", 1)):
         expected = alone.read(pattern)
         assert len(expected) >= least
@@ -118,49 +117,103 @@ def test_the_experiment_runs_on_the_cluster_and_comes_out_as_on_one_machine(
 def test_the_early_cut_off_and_the_lock_hold_on_a_cluster(here: Cluster, python: Path, tmp_path: Path) -> None:
     shop = ClusterShop(tmp_path / "shop", talk(), python, here)
     shop.run(*talked(), rated())
-    before, since = shop.read("[er]*/**/*"), last_of(here)
+    before, first = shop.read("[er]*/**/*"), len(of(shop))
     (shop.results / "episodes/small/expert+expert/00.jsonl").unlink()
     process = shop.start(*talked(), rated())
-    until(lambda: of(here, "play", since), process)
+    until(lambda: len(of(shop)) > first, process)
     refused = shop.run(*talked(), rated(), "--forceall", status=1)
     assert "error: results/talk is in use by another run; wait for it, or stop it first" in refused
     output, _ = process.communicate()
     assert process.returncode == 0, output[-6000:]
     assert "is what it was: 1 rate" in output
-    assert len(of(here, "play", since)) == 1 and not of(here, "rate", since)
+    assert [rule(job) for job in of(shop)[first:]] == ["play"]
     assert shop.read("[er]*/**/*") == before
 
 
-def test_a_job_that_is_cancelled_or_out_of_time_comes_again_and_goes_on(
+def shard_of(job: dict[str, str]) -> str:
+    """The shard that a job of rule play is at, by the comment that the executor writes."""
+    return job["Comment"].rpartition("_")[2]
+
+
+def test_jobs_that_are_cancelled_out_of_time_or_memory_or_lose_their_node_come_again_and_lose_nothing(
     here: Cluster, python: Path, tmp_path: Path
 ) -> None:
-    with counting(delay=5) as tally:
-        shop = ClusterShop(tmp_path / "struck", talk(tally.base_url, shards=2), python, here)
-        since = last_of(here)
-        # A minute for the first attempt, which SLURM counts generously; ten for the second.
-        process = shop.start(*talked(2), "--set-resources", "play:runtime=1+9*(attempt-1)")
-        until(lambda: len(of(here, "play", since, "RUNNING")) == 2 and shop.calls() >= 12, process)
-        struck = of(here, "play", since, "RUNNING")[0]["JobId"]
-        here.command("scancel", struck)
+    """Shard 00 is cancelled, 01 runs out of time, 02 out of memory, and the node of 03 is set down."""
+    first = "attempt == 1 and '/{}.jsonl' in str(input)".format
+    fates = [
+        *("--set-resources", f"play:mem_mb=60 if {first('02')} else 2000 * attempt"),
+        f"play:slurm_partition='spare' if {first('03')} else 'cpu'",
+    ]
+    with counting(delay=0.1) as tally, counting(delay=0) as quick:
+        shop = ClusterShop(tmp_path / "struck", talk(tally.base_url, shards=4), python, here)
+        alone = ClusterShop(tmp_path / "alone", talk(quick.base_url, shards=4), python, None)
+        for each in (shop, alone):
+            (each.folder / "round.jsonl").write_text("".join(line + "\n" for line in one_a_shard(4)), encoding="utf-8")
+        process = shop.start(*talked(4), *fates)
+        ledgers = [shop.folder / f"ledger/episodes/small/expert+expert/{shard}.sqlite" for shard in ("00", "01", "03")]
+        until(lambda: all(answers(ledger) >= 2 for ledger in ledgers), process)
+        tally.answer_after(600)
+        running = {shard_of(job): job["JobId"] for job in of(shop, "play", "RUNNING")}
+        here.command("scancel", running["00"])
+        here.command("scontrol", "update", f"jobid={running['01']}", "endtime=now")
+        here.lose("spare1")
+        alone.run(*talked(4))
+        until(lambda: of(shop, "play", "TIMEOUT"), process)
+        tally.answer_after(0)
         output, _ = process.communicate()
         assert process.returncode == 0, output[-6000:]
-        ends = Counter(job["JobState"] for job in of(here, "play", since))
-        assert ends == {"CANCELLED": 1, "TIMEOUT": 1, "COMPLETED": 2}, ends
-        assert f"SLURM-job '{struck}' failed, SLURM status is: 'CANCELLED'" in output
-        assert "SLURM status is: 'TIMEOUT'" in output
-        again = {job["JobId"]: job for job in of(here, "play", since, "COMPLETED")}
-        assert {job["TimeLimit"] for job in again.values()} == {"00:10:00"}
-        first = next(job for job in of(here, "play", since, "TIMEOUT"))
-        memory = {job["MinMemoryNode"] for job in (first, *again.values())}
-        assert len(memory) == 2, memory  # the second attempt gets more
-        answered = tally.read()["answered"]
-    with counting(delay=0) as quick:
-        alone = ClusterShop(tmp_path / "alone", talk(quick.base_url, shards=2), python, None)
-        alone.run(*talked(2))
+        until(lambda: tally.read()["in_flight"] == 0)
+        asked = tally.read()
+    ends = Counter((shard_of(job), job["JobState"]) for job in of(shop, "play"))
+    lost = next(state for shard, state in ends if shard == "02" and state != "COMPLETED")
+    assert lost in ("FAILED", "OUT_OF_MEMORY")
+    again = {(shard, "COMPLETED"): 1 for shard in ("00", "01", "02", "03")}
+    assert ends == {**again, ("00", "CANCELLED"): 1, ("01", "TIMEOUT"): 1, ("02", lost): 1}, ends
+    (requeued,) = [job for job in of(shop, "play") if shard_of(job) == "03"]
+    assert requeued["Restarts"] == "1"  # by SLURM itself, under the same number
+
+    # What happened is said, …
+    assert f"SLURM-job '{running['00']}' failed, SLURM status is: 'CANCELLED'" in output
+    assert f"SLURM-job '{running['01']}' failed, SLURM status is: 'TIMEOUT'" in output
+    logs = re.findall(r"\S+/slurm_logs/rule_play/small_expert\+expert_02/\d+\.log", output)
+    assert logs and "exceeded memory limit" in Path(logs[0]).read_text(encoding="utf-8")
+    # … the next attempt gets more of everything, …
+    times = {job["JobState"]: job["TimeLimit"] for job in of(shop, "play") if shard_of(job) == "00"}
+    assert times["COMPLETED"] == "01:00:00", times
+    # … and nothing is lost: only what was in flight at the end of a job, one call each, is asked twice.
     assert shop.read("episodes/**/*.jsonl") == alone.read("episodes/**/*.jsonl") != {}
-    # Nothing is lost: only what was in flight at the end of a job, one call each, is asked twice.
     assert shop.calls() == alone.calls()
-    assert answered <= alone.calls() + 2
+    assert asked["twice"] <= 3
+
+
+def answers(ledger: Path) -> int:
+    """The calls in a ledger so far."""
+    try:
+        with sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=30) as connection:
+            return int(connection.execute("SELECT count(*) FROM calls").fetchone()[0])
+    except sqlite3.OperationalError:  # not there yet
+        return 0
+
+
+def test_with_accounting_the_default_way_of_looking_works_and_tells_the_efficiency(
+    here: Cluster, python: Path, tmp_path: Path
+) -> None:
+    if not here.accounting:
+        pytest.skip("slurmdbd and mariadb-server are not installed and cannot be")
+    shop = ClusterShop(tmp_path / "counted", talk(), python, here, WITH)
+    shop.run(*talked(), "--slurm-efficiency-report", "--slurm-efficiency-report-path", "efficiency")
+    (job,) = of(shop, "play")
+    told = here.command("sacct", "-X", "-n", "-P", "-j", job["JobId"], "--format=State,Account,ReqTRES").strip()
+    assert told.startswith(f"COMPLETED|{ACCOUNT}|") and "cpu=1" in told
+    (report,) = (shop.folder / "efficiency").glob("*.csv")
+    assert "MaxRSS" in report.read_text() and job["JobId"] in report.read_text()
+    # What the job had asked for stands in its timing, with which `status` compares what it used.
+    (found,) = used(shop.results / "timings/episodes/small/expert+expert/00.tsv")
+    assert found.asked_memory == int(job["MinMemoryNode"].removesuffix("M"))
+
+    wrong = ClusterShop(tmp_path / "wrong", talk(), python, here, ["--default-resources", "slurm_account=nobody"])
+    output = wrong.run(*talked(), "--retries", "0", status=1)
+    assert "The given account nobody appears to be invalid. Available accounts:" in output and ACCOUNT in output
 
 
 def test_a_snakemake_that_is_killed_leaves_its_jobs_to_the_next_one(
@@ -168,15 +221,14 @@ def test_a_snakemake_that_is_killed_leaves_its_jobs_to_the_next_one(
 ) -> None:
     with counting(delay=0.5) as tally:
         shop = ClusterShop(tmp_path / "killed", talk(tally.base_url), python, here)
-        since = last_of(here)
         process = shop.start(rated())
         until(lambda: shop.calls() >= 4, process)
         kill(process)
-        (orphan,) = of(here, "play", since, "RUNNING")
+        (orphan,) = of(shop, "play", "RUNNING")
         at_kill = shop.calls()
         shop.run(rated())  # its job waits for the orphan, and finds every call in the ledger
-        assert [job["JobState"] for job in of(here, "play", since)] == ["COMPLETED", "COMPLETED"]
-        assert of(here, "play", since)[0]["JobId"] == orphan["JobId"]
+        assert [job["JobState"] for job in of(shop, "play")] == ["COMPLETED", "COMPLETED"]
+        assert of(shop, "play")[0]["JobId"] == orphan["JobId"]
         turns = shop.calls() - 6  # and one rating for each episode
         assert at_kill < turns
         assert tally.read() == {"answered": turns, "twice": 0, "in_flight": 0}
@@ -185,19 +237,29 @@ def test_a_snakemake_that_is_killed_leaves_its_jobs_to_the_next_one(
 def test_ctrl_c_takes_the_jobs_out_of_the_queue(here: Cluster, python: Path, tmp_path: Path) -> None:
     with counting(delay=1) as tally:
         shop = ClusterShop(tmp_path / "stopped", talk(tally.base_url), python, here)
-        since = last_of(here)
         process = shop.start(*talked())
         until(lambda: shop.calls() >= 2, process)
         os.kill(process.pid, signal.SIGINT)
         output, _ = process.communicate()
         assert process.returncode != 0, output[-3000:]
-        until(lambda: of(here, "play", since, "CANCELLED"))
+        until(lambda: of(shop, "play", "CANCELLED"))
         until(lambda: tally.read()["in_flight"] == 0)
         assert shop.calls() >= 2  # all that was paid for is kept
         assert not (shop.folder / talked()[0]).exists()
 
 
-def test_a_partition_that_is_not_there_is_named(here: Cluster, python: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--default-resources", "slurm_partition=nowhere"], "invalid partition specified: nowhere"),
+        (
+            ["--default-resources", "slurm_partition=cpu", "--set-resources", "play:gpu=1"],
+            "Requested node configuration is not available",
+        ),
+    ],
+)
+def test_what_the_cluster_does_not_have_is_named(
+    here: Cluster, python: Path, tmp_path: Path, asked: list[str], said: str
+) -> None:
     shop = ClusterShop(tmp_path / "wrong", talk(), python, here)
-    output = shop.run(*talked(), "--default-resources", "slurm_partition=nowhere", "--retries", "0", status=1)
-    assert "invalid partition specified: nowhere" in output
+    assert said in shop.run(*talked(), *asked, "--retries", "0", status=1)

@@ -61,3 +61,17 @@ def test_the_link_of_a_cluster_of_ours_that_was_killed_is_none_of_somebody_else(
 def test_ports_are_free_and_differ() -> None:
     ports = free_ports(5)
     assert len(set(ports)) == 5 and all(port > 1024 for port in ports)
+
+
+def test_where_accounting_cannot_be_installed_there_is_a_cluster_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/false" if name == "apt-get" else None)
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> object:
+        asked.append(command)
+        return cluster.subprocess.CompletedProcess(command, 100 if "slurmdbd" in command else 0, "", "E: no slurmdbd")
+
+    monkeypatch.setattr(cluster.subprocess, "run", run)
+    install()
+    assert [command[1] for command in asked] == ["update", "install", "install"]
+    assert not cluster.Cluster(Path("somewhere")).accounting

@@ -31,7 +31,7 @@ def test_a_cluster_ends_with_who_started_it() -> None:
             pytest.skip(process.stderr.read().strip())
         folder = Path(found[1])
         daemons = [int(file.read_text()) for file in folder.glob("run/*.pid")]
-        assert len(daemons) == len(NODES) + 2 and all(map(alive, daemons))
+        assert len(daemons) >= len(NODES) + 2 and all(map(alive, daemons))
         process.kill()
     last = time.monotonic() + 60
     while folder.exists() and time.monotonic() < last:

@@ -1,0 +1,1 @@
+"""Watching an experiment: its jobs, its calls and what they took, from files and ledgers alone."""
