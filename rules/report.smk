@@ -1,26 +1,30 @@
-# everything → one page.
+# everything → one page, and every episode to read.
+from parley.report.inputs import reads
 
 
 rule report:
     input:
         page=report_page,
+        episodes=paths.report_episodes,
 
 
 rule page:
     input:
-        scores=paths.all_scores(),
-        side_effects=paths.side_effects(),
-        tables=[paths.table(name) for name in layout.TABLES],
-        knowledge=paths.all_knowledge_versus(),
-        ratings=paths.all_ratings(),
-        policies=paths.all_policies(),
-        selections=paths.all_selections(),
-        usage=paths.all_usage(),
-        tasks=paths.all_tasks(),
-        characters=experiment.world.characters,
-        templates=paths.report_templates(),
+        **reads(paths),
     output:
-        report_page,
+        page=report(
+            report_page,
+            caption="../captions/page.rst",
+            category="The report",
+            labels={"what": "the page"},
+        ),
+        episodes=report(
+            directory(paths.report_episodes),
+            caption="../captions/episodes.rst",
+            category="The report",
+            labels={"what": "every episode"},
+            htmlindex="index.html",
+        ),
     log:
         f"{results}/logs/report.log",
     benchmark:
@@ -40,4 +44,5 @@ rule page:
     message:
         "write the report"
     shell:
-        "python $PARLEY/scripts/report.py --experiment {params.experiment} --out {output} --log {log}"
+        "python $PARLEY/scripts/report.py --experiment {params.experiment} --out {output.page} "
+        "--episodes {output.episodes} --log {log}"

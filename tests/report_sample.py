@@ -253,7 +253,9 @@ def _side_effects(layout: Layout) -> None:
         seatings = layout.experiment.seatings(player, "partner")
         episodes = [episode for seats in seatings for task in tasks.values() for episode in _episodes(task, seats)]
         told = {episode.id: _judgement(episode) for episode in episodes}
-        table = summarize(observe(episodes, tasks, player, "partner", rules, told), rules, "{}", "{}", "{}")
+        seen = observe(episodes, tasks, player, "partner", rules, told)
+        write_text(layout.safety_seats(player), seen.write_ndjson())
+        table = summarize(seen, rules, "{}", "{}", "{}")
         write_text(f"{layout.results}/safety/{player}.json", json.dumps(table.to_dicts()))
     for place, policy in enumerate(layout.experiment.policies):
         write_text(layout.knowledge(policy), json.dumps(_knowledge(place, policy)))

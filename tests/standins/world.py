@@ -14,7 +14,8 @@ import yaml
 from parley import staleness
 from parley.canonical import digest
 from parley.config import Experiment, check
-from parley.layout import DRAWN, FORMS, TABLES, Layout
+from parley.layout import DRAWN, FORMS, Layout
+from parley.report.inputs import reads
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
@@ -183,6 +184,8 @@ class World:
         if kind in ("tables", "figure"):
             forms = FORMS if kind == "tables" else DRAWN
             paths = [str(Path(paths[0]).with_suffix(f".{form}")) for form in forms]
+        if kind == "report":
+            paths.append(f"{options['episodes'][0]}/index.html")
         return [str(Path(path).relative_to(self.results.relative_to(self.folder))) for path in paths]
 
     def _made_of(self, kind: str, options: dict[str, list[str]]) -> str:
@@ -237,9 +240,7 @@ class World:
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
         if kind == "figure":
             return staleness.figure(experiment), [one["cells"]]
-        files = [*layout.all_scores(), *layout.side_effects(), *layout.all_ratings(), *layout.all_policies()]
-        files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), experiment.world.characters]
-        files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
+        files = [path for kind, paths in reads(layout).items() if kind != "templates" for path in paths]
         return staleness.report(experiment), files
 
     def _knowledge_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
