@@ -18,6 +18,7 @@ from parley.records.jsonl import read_jsonl
 from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import Task
 from parley.report.shelf import Shelf
+from parley.report.studies import CALIBRATION
 from parley.tables.views import main_evaluation
 
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")
@@ -84,6 +85,11 @@ class Findings:
     troubles: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TROUBLES))
     reasons: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REASONS))
     outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOMES))
+    calibration: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CALIBRATION))
+    calibrated_gains: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CALIBRATION))
+    agreement: dict[str, Any] = field(default_factory=dict)
+    judging: dict[str, dict[str, Any]] = field(default_factory=dict)
+    canaries: dict[str, dict[str, Any]] = field(default_factory=dict)
     gaps: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property

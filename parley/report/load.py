@@ -18,6 +18,7 @@ from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import read_tasks
 from parley.report.findings import COUNTS, OUTCOMES, REASONS, TIMINGS, TROUBLES, USAGE, Findings, layout_of
 from parley.report.shelf import Shelf
+from parley.report.studies import read_studies
 from parley.tables.cells import read_cells
 
 __all__ = ["Findings", "load"]
@@ -59,6 +60,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         troubles=_concat(shelf.all_of("effort", used, _troubles), TROUBLES),
         reasons=_concat(shelf.all_of("effort", used, _reasons), REASONS),
         outcomes=_concat(list(_outcomes(shelf, layout)), OUTCOMES),
+        **read_studies(shelf, layout),
         gaps=gaps,
     )
 
