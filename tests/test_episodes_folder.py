@@ -29,11 +29,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Experiment]:
     return root, experiment
 
 
-def write_people(root: Path, player: str, **changes: object) -> None:
-    """Two raters of each of the player's seats with the first partner seating; one gives GOAL 2, the other 5."""
-    ratings = pl.read_parquet(root / f"ratings/evaluation/{player}+partner/judge/00.parquet").filter(
-        pl.col("failure").is_null() & (pl.col("seat") == 0)
-    )
+def write_people(root: Path, *players: str, **changes: object) -> None:
+    """Two raters of each player's seats with the partner in the second seat; one gives GOAL 2, the other 5."""
+    tables = [pl.read_parquet(root / f"ratings/evaluation/{player}+partner/judge/00.parquet") for player in players]
+    ratings = pl.concat(tables).filter(pl.col("failure").is_null() & (pl.col("seat") == 0))
     rows = [
         {name: row[name] for name in ("episode", "task", "cast", "seat", "replicate", "player", "partner", *KEYS)}
         | {"rater": rater, "goal": goal, "goal_reason": f"{rater} saw it", "simulated": True, **changes}

@@ -1,5 +1,6 @@
 """The lineage: every step of the experiment once, below what it is made of, and leading to files that are there."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ def test_every_step_is_there_with_what_it_is_made_of(tmp_path: Path) -> None:
 
 def test_what_is_not_configured_is_not_drawn(tmp_path: Path) -> None:
     sets = {"round1": {"count": 6, "writer": "writer"}, "evaluation": {"file": "evaluation.jsonl"}}
-    steps = {node.key for node in nodes(Layout(sample_experiment(tmp_path, knowledge=None, safety=None, task_sets=sets)))}
+    steps = {
+        node.key for node in nodes(Layout(sample_experiment(tmp_path, knowledge=None, safety=None, task_sets=sets)))
+    }
     assert not steps & {"knowledge", "safety", "people"}
     rated = nodes(Layout(sample_experiment(tmp_path, human_ratings="people.parquet")))
     assert "people" in {node.key for node in rated}
@@ -53,7 +56,7 @@ def test_each_step_stands_below_its_own_and_none_on_another(tmp_path: Path) -> N
         assert all(places[key].y + HEIGHT < box.y for key in box.node.made_of)
         assert 0 <= box.x <= drawn.width - WIDTH + 0.01 and 0 <= box.y <= drawn.height - HEIGHT
     corners = sorted((box.y, box.x) for box in drawn.boxes)
-    for (y, x), (below, right) in zip(corners, corners[1:], strict=False):
+    for (y, x), (below, right) in itertools.pairwise(corners):
         assert below > y or right >= x + WIDTH
     assert len(drawn.lines) == sum(len(box.node.made_of) for box in drawn.boxes)
 
