@@ -29,6 +29,7 @@ class Layout:
         self.results = f"{root}/{experiment.experiment}"
         self.report = f"{self.results}/report/index.html"
         self.report_episodes = f"{self.results}/report/episodes"
+        self.report_figures = f"{self.results}/report/figures"
         self.resolved = f"{self.results}/experiment.json"
 
     @property
@@ -281,6 +282,7 @@ class Layout:
             *(
                 self.report,
                 self.report_episodes,
+                self.report_figures,
                 *sources,
                 *self.all_tasks(),
                 *self.all_episodes(),

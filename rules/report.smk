@@ -6,6 +6,7 @@ rule report:
     input:
         page=report_page,
         episodes=paths.report_episodes,
+        figures=paths.report_figures,
 
 
 rule page:
@@ -24,6 +25,13 @@ rule page:
             category="The report",
             labels={"what": "every episode"},
             htmlindex="index.html",
+        ),
+        figures=report(
+            directory(paths.report_figures),
+            patterns=["{name}.svg"],
+            caption="../captions/figures.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
         ),
     log:
         f"{results}/logs/report.log",
@@ -45,4 +53,4 @@ rule page:
         "write the report"
     shell:
         "python $PARLEY/scripts/report.py --experiment {params.experiment} --out {output.page} "
-        "--episodes {output.episodes} --log {log}"
+        "--episodes {output.episodes} --figures {output.figures} --log {log}"

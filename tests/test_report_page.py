@@ -89,7 +89,7 @@ def test_the_page_needs_nothing_but_itself(page: str) -> None:
     outline = Outline(page)
     ids = set(outline.ids)
     beside = [link for link in outline.links if not (link.startswith("#") and link[1:] in ids)]
-    assert all(link.startswith(("episodes/index.html", "../")) for link in beside)
+    assert all(link.startswith(("episodes/index.html", "figures/", "../")) for link in beside)
     assert not [found for tag, found in outline.attributes if tag != "a" and set(found) & {"src", "srcset", "data"}]
     assert set(re.findall(r"url\((?!#)[^)]*\)", page)) == set()
     assert set(re.findall(r"url\(#([^)]*)\)", page)) <= ids

@@ -53,6 +53,8 @@ def save_figures(findings: Findings, folder: Path) -> list[Path]:
     """Write every figure as `{name}.svg` and `{name}.pdf` for papers and return the paths; the same data, same bytes."""
     colours = printed(findings.experiment.measured())
     folder.mkdir(parents=True, exist_ok=True)
+    for old in (*folder.glob("*.svg"), *folder.glob("*.pdf")):
+        old.unlink()
     paths: list[Path] = []
 
     def keep(name: str, figure: "Figure") -> None:
@@ -77,7 +79,7 @@ def _drawings(findings: Findings) -> dict[str, Drawing]:
         label = f"{short}: {_told(scores)}"
         drawings[f"dimension-{key}"] = (short, label, dots_with(scores, evaluations))
         if key == GOAL:
-            drawings["goal"] = ("GOAL", f"Bars of {label}", bars_with(scores, evaluations, hatched))
+            drawings["goal"] = ("GOAL by policy", f"Bars of {label}", bars_with(scores, evaluations, hatched))
     if losses := {name: log for name, log in findings.training.items() if log}:
         ends = [f"{name} from {fixed(log[0][1])} to {fixed(log[-1][1])}" for name, log in losses.items()]
         drawings["training"] = ("Loss", f"Training loss over steps: {'; '.join(ends)}", curves_with(losses))

@@ -211,6 +211,7 @@ class StandIn:
         told = [path for kind in ("episodes", "ratings", "seats", "selections", "tasks") for path in shown.pop(kind)]
         write(f"{self.one('episodes')}/index.html", {"told": content(*told), "salt": self.salt})
         found = [path for paths in shown.values() for path in paths]
+        write(f"{self.one('figures')}/goal.svg", {"drawn": content(*found), "salt": self.salt})
         write(self.one("out"), {"page": content(*found, *told), "salt": self.salt})
 
     def layout(self) -> Any:

@@ -185,7 +185,7 @@ class World:
             forms = FORMS if kind == "tables" else DRAWN
             paths = [str(Path(paths[0]).with_suffix(f".{form}")) for form in forms]
         if kind == "report":
-            paths.append(f"{options['episodes'][0]}/index.html")
+            paths += [f"{options['episodes'][0]}/index.html", f"{options['figures'][0]}/goal.svg"]
         return [str(Path(path).relative_to(self.results.relative_to(self.folder))) for path in paths]
 
     def _made_of(self, kind: str, options: dict[str, list[str]]) -> str:

@@ -81,6 +81,12 @@ place("rows").addEventListener("click", (event) => {
   event.target.closest("tr")?.querySelector("a")?.click();
 });
 
+// The address is taken, so the way past the filters is none.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  place(place("reading").hidden ? "found" : "reading").focus();
+});
+
 addEventListener("hashchange", show);
 
 load("catalogue").then((catalogue) => {
