@@ -88,8 +88,6 @@ class Findings:
     calibration: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CALIBRATION))
     calibrated_gains: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CALIBRATION))
     agreement: dict[str, Any] = field(default_factory=dict)
-    judging: dict[str, dict[str, Any]] = field(default_factory=dict)
-    canaries: dict[str, dict[str, Any]] = field(default_factory=dict)
     gaps: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property

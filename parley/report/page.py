@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from parley.config import Experiment
 from parley.report import effort, known, lineage, links, parts, people, tables, words
 from parley.report.answer import answer, headline
+from parley.report.bench import traits
 from parley.report.failures import failures
 from parley.report.figures import figures
 from parley.report.findings import Findings, layout_of
@@ -46,6 +47,7 @@ def render(findings: Findings, provenance: Provenance) -> str:
     """The whole page. The same arguments give the same text; what is missing is said where it would stand."""
     found, experiment = answer(findings), findings.experiment
     evaluations = [findings.main, *(name for name in experiment.evaluations if name != findings.main)]
+    judged = traits(findings)
     efforts, gap_cells = effort.efforts(findings), findings.tables.get("figure_4")
     page = _environment(experiment).get_template("page.html.jinja")
     return page.render(
@@ -55,6 +57,7 @@ def render(findings: Findings, provenance: Provenance) -> str:
         sections=SECTIONS,
         answer=found,
         verdict=verdict(findings, found),
+        traits=judged,
         agreement=findings.agreement,
         agreed=people.agreement_rows(findings.agreement, [(key, short) for key, short, _ in tables.COLUMNS]),
         lineage=lineage.graph(lineage.nodes(layout_of(findings.root, experiment))),

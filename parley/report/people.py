@@ -72,9 +72,15 @@ def _voices(table: pl.DataFrame, evaluation: str, dimension: str) -> dict[str, d
     rows = table.filter((pl.col("evaluation") == evaluation) & (pl.col("dimension") == dimension))
     for row in rows.filter(pl.col("mean").is_not_null()).iter_rows(named=True):
         found.setdefault(row["player"], {})[row["method"]] = Voice(
-            **{name: row[name] for name in ("player", "method", "mean", "low", "high")},
-            **{"rated": row["n_people"] or 0, "judged": row["n_judge"] or 0},
-            **{"halving": row["halving"], "simulated": bool(row["simulated"])},
+            player=row["player"],
+            method=row["method"],
+            mean=row["mean"],
+            low=row["low"],
+            high=row["high"],
+            rated=row["n_people"] or 0,
+            judged=row["n_judge"] or 0,
+            halving=row["halving"],
+            simulated=bool(row["simulated"]),
         )
     return found
 

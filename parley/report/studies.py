@@ -1,4 +1,4 @@
-"""Studies that not every experiment has: people's, the judges' and the canaries'. Read where they are there."""
+"""Studies that not every experiment has: what people say, alone and to correct the judge. Read where they are there."""
 
 import json
 from collections.abc import Callable
@@ -28,16 +28,11 @@ def read_studies(shelf: Shelf, layout: Layout) -> dict[str, Any]:
         found = shelf.take("people", path, read) if inputs.there(path) else None
         return otherwise if found is None else found
 
-    judges = dict.fromkeys(judge for _, _, judge in layout.plays())
     nobody = pl.DataFrame(schema=CALIBRATION)
-    judging = {name: take(inputs.judges_of(layout, name), _json, None) for name in layout.experiment.evaluations}
-    canaries = {name: take(inputs.canary(layout, name), _json, None) for name in judges}
     return {
         "calibration": take(inputs.calibration(layout), _calibration, nobody),
         "calibrated_gains": take(inputs.calibrated_gains(layout), _calibration, nobody),
         "agreement": take(inputs.agreement(layout), _json, {}),
-        "judging": {name: found for name, found in judging.items() if found},
-        "canaries": {name: found for name, found in canaries.items() if found},
     }
 
 

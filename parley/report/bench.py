@@ -1,0 +1,86 @@
+"""The bench: what is known of the judges themselves, told of GOAL: each other, the order of the agents, length, drift."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parley.report import inputs
+from parley.report.answer import GOAL
+from parley.report.findings import Findings, layout_of
+from parley.report.shelf import Shelf
+from parley.report.words import count, fixed, percent
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One thing that was looked at: by how much GOAL differs for it, and what else is to be told."""
+
+    judge: str
+    what: str
+    where: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    note: str
+
+    @property
+    def clear(self) -> bool:
+        """True if the 95 % interval does not hold zero."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+def traits(findings: Findings) -> list[Trait]:
+    """What the studies of judges and canaries say; empty where there are none. What cannot be read is a gap."""
+    layout, shelf = layout_of(findings.root, findings.experiment), Shelf(findings.root, findings.gaps)
+    found: list[Trait] = []
+    for name in findings.experiment.evaluations:
+        if inputs.there(path := inputs.judges_of(layout, name)):
+            found += shelf.take("people", path, lambda path, name=name: list(_of_judges(_json(path), name))) or []  # type: ignore[misc]
+    for judge in dict.fromkeys(judge for _, _, judge in layout.plays()):
+        if inputs.there(path := inputs.canary(layout, judge)):
+            found += shelf.take("people", path, lambda path: list(_of_canary(_json(path)))) or []
+    return found
+
+
+def _json(path: Path) -> Row:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
+
+
+def _goal(found: Row, part: str) -> Iterator[Row]:
+    yield from (row for row in found.get(part, []) if row["dimension"] == GOAL)
+
+
+def _of_judges(found: Row, evaluation: str) -> Iterator[Trait]:
+    for row in _goal(found, "agreement"):
+        note = f"r {fixed(row['pearson'])}, ρ {fixed(row['spearman'])}, {percent(row['within_one'])} within one point"
+        yield _trait(row["judge"], f"over {row['other']} on the same seats", evaluation, row, "difference", note)
+    for row in _goal(found, "position"):
+        note = f"{percent(row['same'])} of the marks stay"
+        yield _trait(
+            row["judge"], "for the agent shown first over the same shown second", evaluation, row, "mean", note
+        )
+    for row in _goal(found, "verbosity"):
+        amount = "100 words more" if row["amount"] == "words" else "a turn more"
+        note = f"correlation {fixed(row['correlation'])}"
+        yield _trait(row["judge"], f"for {amount}, within {row['within']}", evaluation, row, "slope", note)
+
+
+def _of_canary(found: Row) -> Iterator[Trait]:
+    """The last date against the first."""
+    rows = list(_goal(found, "drift"))
+    for row in rows[-1:]:
+        where = f"{count(found['episodes'])} frozen episodes"
+        note = f"{percent(row['same'])} of the marks stay"
+        yield _trait(found["judge"], f"on {row['date']} over {found['reference']}", where, row, "mean", note)
+
+
+def _trait(judge: str, what: str, where: str, row: Row, value: str, note: str) -> Trait:
+    told = f"{note}, n = {count(row['n'])}" if row.get("n") else note
+    return Trait(judge, what, where, row[value], row["low"], row["high"], told)
