@@ -86,6 +86,15 @@ def test_filters_narrow_and_the_address_keeps_them(browser: Any, url: str) -> No
             assert max(int(goal) for goal in told if goal != "–") >= 9
 
 
+def test_a_filter_without_a_field_is_told_and_can_be_taken_away(browser: Any, url: str) -> None:
+    with tab(browser, f"{url}#set=safety&policy=bc&role=bystander") as page:
+        some = found(page)
+        assert "Only role: bystander." in page.inner_text("#rows .only")
+        page.click("#rows .only a")
+        until(page, "!document.querySelector('#rows .only')")
+        assert 0 < some < found(page) and "policy=bc" in page.url and "role" not in page.url
+
+
 def test_what_was_said_is_found_in_all_parts(browser: Any, url: str) -> None:
     with tab(browser, f"{url}#said=onerror") as page:
         assert found(page) == 1
@@ -114,6 +123,7 @@ def test_an_episode_reads_like_a_play_with_people_beside_the_judge(browser: Any,
     with tab(browser, f"{url}#evaluation=hard&policy=bc&people=yes") as page:
         found(page)
         page.click("#rows th a")
+        page.wait_for_selector("#reading .verdicts dl >> nth=0")
         text = page.locator("#reading").inner_text()
         for told in (
             "at a market stall",

@@ -52,8 +52,17 @@ function draw(values, wanted, more) {
   const narrowed = Object.keys(wanted).filter((name) => name !== "sort" && name !== "dimension").length;
   place("found").textContent = counted(found.length, "episode") + (narrowed ? ` of ${all.rows.length.toLocaleString("en").replaceAll(",", "\u202f")}` : "") + more;
   const shown = found.slice((page - 1) * PER_PAGE, page * PER_PAGE);
-  place("rows").replaceChildren(shown.length ? table(shown, values, wanted) : element("p", { class: "none" }, "No episode is like that."));
+  place("rows").replaceChildren(...hidden(values, wanted),
+    shown.length ? table(shown, values, wanted) : element("p", { class: "none" }, "No episode is like that."));
   place("pages").replaceChildren(...(pages > 1 ? turning(page, pages, values) : []));
+}
+
+// Filters of the address that no field shows, each with a way to be rid of it.
+function hidden(values, wanted) {
+  const unseen = Object.entries(wanted).filter(([name]) => TESTS[name] && !place("filters").elements[name]);
+  return unseen.map(([name, value]) =>
+    element("p", { class: "only" }, `Only ${name}: ${spaced(value)}. `,
+      element("a", { href: state.address({ ...values, [name]: null, page: null }) }, "Any")));
 }
 
 function table(rows, values, wanted) {
