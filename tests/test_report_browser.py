@@ -11,7 +11,6 @@ from parley.report.episodes.folder import write_folder
 from parley.report.findings import layout_of
 from parley.report.load import load
 from parley.report.page import render
-from parley.report.palette import PAGE, PLAYERS, SEATS
 from parley.report.provenance import Provenance
 from tests.browser import chromium, tab
 from tests.report_people import write_study
@@ -99,31 +98,3 @@ def test_without_scripts_the_page_is_the_same(browser: Any, url: str) -> None:
     with tab(browser, url, java_script_enabled=False) as page:
         page.click("summary >> nth=0")
         assert page.locator("h1").inner_text() == "bc reaches its goals better than base does"
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance (WCAG 2.2)."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def test_the_measure_of_contrast_is_right() -> None:
-    assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
-
-
-@pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize("ground", ["paper", "panel"])
-def test_all_text_has_contrast_enough(side: int, ground: str) -> None:
-    inks = {f"player {place}": pair for place, pair in enumerate(PLAYERS)}
-    inks |= {f"seat {seat}": pair for seat, pair in enumerate(SEATS)}
-    inks |= {name: PAGE[name] for name in ("ink", "quiet")}
-    behind = PAGE[ground][side]
-    assert {name: ratio for name, pair in inks.items() if (ratio := contrast(pair[side], behind)) < 4.5} == {}
-    assert contrast(PAGE["edge"][side], behind) >= 3, "the edge of a field"
