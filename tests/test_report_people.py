@@ -71,6 +71,20 @@ def test_a_calibrated_interval_that_holds_zero_is_no_better(sample: tuple[Path, 
     assert told is not None and any("may be chance" in doubt for doubt in told.doubts)
 
 
+def test_the_answer_is_about_what_people_rated(sample: tuple[Path, Experiment], root: Path) -> None:
+    write_study(root)
+    for name in ("calibration", "calibration.versus_base"):
+        path = root / f"human/{name}.parquet"
+        pl.read_parquet(path).with_columns(evaluation=pl.lit("all")).write_parquet(path)
+    found = load(root, sample[1])
+    told = answer(found)
+    assert told is not None and told.evaluation == "all" and told.human is not None
+    assert verdict(found, told).cells[0].value == "+1.80"
+    path = root / "human/calibration.parquet"
+    pl.read_parquet(path).with_columns(evaluation=pl.lit("of another experiment")).write_parquet(path)
+    assert load(root, sample[1]).main == "hard"
+
+
 def test_training_that_made_it_worse_is_said_so(sample: tuple[Path, Experiment], root: Path) -> None:
     write_study(root)
     path = root / "human/calibration.versus_base.parquet"

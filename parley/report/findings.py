@@ -92,8 +92,14 @@ class Findings:
 
     @cached_property
     def main(self) -> str | None:
-        """The evaluation that the answer is about: `hard`, or the first that looks at a tag, or the first."""
-        return main_evaluation(self.experiment)
+        """The evaluation that the answer is about: `hard`, or the first that looks at a tag, or the first.
+
+        If people's ratings say nothing of it but of others, the first of those: what people say goes before the rest.
+        """
+        wanted, rated = main_evaluation(self.experiment), set(self.calibration["evaluation"].to_list())
+        if not rated or wanted in rated:
+            return wanted
+        return next((name for name in self.experiment.evaluations if name in rated), wanted)
 
     @cached_property
     def baseline(self) -> str:
