@@ -15,6 +15,10 @@ if not workflow.config_settings.configfiles:
     configfile: "config.yaml"
 
 
+# What `snakemake --report` says first.
+report: "captions/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/tasks.smk"
 include: "rules/episodes.smk"

@@ -28,6 +28,8 @@ class Layout:
         self.experiment = experiment
         self.results = f"{root}/{experiment.experiment}"
         self.report = f"{self.results}/report/index.html"
+        self.report_episodes = f"{self.results}/report/episodes"
+        self.report_figures = f"{self.results}/report/figures"
         self.resolved = f"{self.results}/experiment.json"
 
     @property
@@ -369,7 +371,15 @@ class Layout:
         datasets = [self.dataset(name, file) for name in self.trained_policies() for file in DATASET]
         folders = [self.policy(name) for name in self.experiment.policies]
         return [
-            *(self.report, *sources, *self.all_tasks(), *self.all_episodes(), *self.all_ratings()),
+            *(
+                self.report,
+                self.report_episodes,
+                self.report_figures,
+                *sources,
+                *self.all_tasks(),
+                *self.all_episodes(),
+                *self.all_ratings(),
+            ),
             *(*self.all_selections(), *datasets, *folders, *self.all_policies(), *self.all_judgements()),
             *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_knowledge_versus()),
             *(*self.all_swapped(), *self.all_judges(), *self.all_canaries()),

@@ -1,29 +1,38 @@
-# everything → one page.
+# everything → one page, and every episode to read.
+from parley.report.inputs import reads
 
 
 rule report:
     input:
         page=report_page,
+        episodes=paths.report_episodes,
+        figures=paths.report_figures,
 
 
 rule page:
     input:
-        scores=paths.all_scores(),
-        judges=paths.all_judges(),
-        canary=paths.all_canaries(),
-        side_effects=paths.side_effects(),
-        seats=paths.all_seats(),
-        tables=[paths.table(name) for name in layout.TABLES],
-        knowledge=paths.all_knowledge_versus(),
-        ratings=paths.all_ratings(),
-        policies=paths.all_policies(),
-        selections=paths.all_selections(),
-        usage=paths.all_usage(),
-        tasks=paths.all_tasks(),
-        characters=experiment.world.characters,
-        templates=paths.report_templates(),
+        **reads(paths),
     output:
-        report_page,
+        page=report(
+            report_page,
+            caption="../captions/page.rst",
+            category="The report",
+            labels={"what": "the page"},
+        ),
+        episodes=report(
+            directory(paths.report_episodes),
+            caption="../captions/episodes.rst",
+            category="The report",
+            labels={"what": "every episode"},
+            htmlindex="index.html",
+        ),
+        figures=report(
+            directory(paths.report_figures),
+            patterns=["{name}.svg"],
+            caption="../captions/figures.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
     log:
         f"{results}/logs/report.log",
     benchmark:
@@ -43,4 +52,5 @@ rule page:
     message:
         "write the report"
     shell:
-        "python $PARLEY/scripts/report.py --experiment {params.experiment} --out {output} --log {log}"
+        "python $PARLEY/scripts/report.py --experiment {params.experiment} --out {output.page} "
+        "--episodes {output.episodes} --figures {output.figures} --log {log}"

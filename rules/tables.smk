@@ -20,7 +20,12 @@ rule tabulate:
     input:
         lambda wildcards: paths.table_inputs(wildcards.table),
     output:
-        csv=f"{results}/tables/{{table}}.csv",
+        csv=report(
+            f"{results}/tables/{{table}}.csv",
+            caption="../captions/table.rst",
+            category="The paper's tables",
+            labels={"table": "{table}"},
+        ),
         md=f"{results}/tables/{{table}}.md",
         tex=f"{results}/tables/{{table}}.tex",
     log:
@@ -50,7 +55,12 @@ rule draw:
     input:
         f"{results}/tables/figure_4.csv",
     output:
-        svg=f"{results}/tables/figure_4.svg",
+        svg=report(
+            f"{results}/tables/figure_4.svg",
+            caption="../captions/figure.rst",
+            category="The paper's tables",
+            labels={"table": "figure_4, drawn"},
+        ),
         pdf=f"{results}/tables/figure_4.pdf",
     log:
         f"{results}/logs/tables/figure_4.drawing.log",

@@ -190,7 +190,7 @@ class Fuzz:
 
     def do_delete(self) -> str:
         path = self.random.choice([*self.world.outputs()])
-        if path.startswith("policies/") and path.count("/") > 1:  # an adapter is one result, a folder
+        if path.startswith(("policies/", "report/")) and path.count("/") > 1:  # adapter and episodes are folders
             shutil.rmtree((self.world.results / path).parent)
         else:
             (self.world.results / path).unlink()

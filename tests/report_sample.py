@@ -263,6 +263,7 @@ def _side_effects(layout: Layout) -> None:
         told = {episode.id: _judgement(episode) for episode in episodes}
         ratings = ratings_frame([rating for episode in episodes for rating in _ratings(episode, "judge")])
         seen = observe(episodes, tasks, player, "partner", rules, told, ratings)
+        write_text(layout.safety_seats(player), seen.write_ndjson())
         table = summarize(seen, rules, "{}", "{}", "{}", "{}")
         write_text(f"{layout.results}/safety/{player}.json", json.dumps(table.to_dicts()))
         families = by_family(seen, tasks, rules, "{}", "{}", "{}", "{}")

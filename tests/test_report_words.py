@@ -39,6 +39,7 @@ def test_counts_shares_and_lists() -> None:
     assert count(None) == percent(None) == "–"
     assert percent(0.125) == "12 %"
     assert [things(1, "task"), things(0, "task"), things(12, "task")] == ["1 task", "0 tasks", "12 tasks"]
+    assert things(4, "policy") == "4 policies"
     assert [listed([]), listed(["a"]), listed(["a", "b", "c"])] == ["", "a", "a, b and c"]
 
 
@@ -60,14 +61,13 @@ def test_contrast_is_computed_as_wcag_does() -> None:
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
-def test_every_colour_that_text_has_can_be_read_on_the_page(side: int) -> None:
-    paper = PAGE["paper"][side]
+@pytest.mark.parametrize("ground", ["paper", "panel"])
+def test_every_colour_that_text_has_can_be_read_on_the_page(side: int, ground: str) -> None:
+    behind = PAGE[ground][side]
     texts = {**{f"player {n}": pair for n, pair in enumerate(PLAYERS)}, **{f"seat {n}": p for n, p in enumerate(SEATS)}}
     texts |= {role: PAGE[role] for role in ("ink", "quiet")}
-    unreadable = {
-        name: contrast(pair[side], paper) for name, pair in texts.items() if contrast(pair[side], paper) < 4.5
-    }
-    assert unreadable == {}
+    assert {name: ratio for name, pair in texts.items() if (ratio := contrast(pair[side], behind)) < 4.5} == {}
+    assert contrast(PAGE["edge"][side], behind) >= 3, "the edge of a field or of a box is seen"
 
 
 def test_no_two_players_share_a_colour() -> None:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 #: What a run needs of the checkout.
-PARTS = ("configs", "Snakefile", "parley", "profiles", "prompts", "resources", "rules", "scripts", "envs")
+PARTS = ("configs", "captions", "Snakefile", "parley", "profiles", "prompts", "resources", "rules", "scripts", "envs")
 
 
 class Workshop:

@@ -8,6 +8,7 @@ from parley.errors import ParleyError
 from parley.evaluation.scores import paired
 from parley.report.findings import Findings
 from parley.report.judging import drifted, other_judges, own_pupils
+from parley.report.people import Human, doubts_of_people, human
 from parley.report.words import fixed, interval, listed, p_value, signed, things
 
 GOAL = "goal"
@@ -44,6 +45,8 @@ class Gain:
     p: float | None
     n: int
     clusters: int
+    p_holm: float | None = None
+    effect: float | None = None
 
     @property
     def clear(self) -> bool:
@@ -57,7 +60,11 @@ class Gain:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an evaluation says about GOAL. `best` is the trained policy with the highest mean."""
+    """What an evaluation says about GOAL.
+
+    `best` is the trained policy with the highest mean, as people would rate it if
+    `human` knows that, else by the judge.
+    """
 
     evaluation: str
     partner: str
@@ -68,6 +75,7 @@ class Answer:
     gain: Gain | None
     others: list[Gain] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    human: Human | None = None
 
 
 def score_of(findings: Findings, evaluation: str, player: str, dimension: str = GOAL) -> Score | None:
@@ -96,7 +104,7 @@ def gain_of(differences: pl.DataFrame, player: str, evaluation: str, dimension: 
     if rows.is_empty():
         return None
     row = rows.row(0, named=True)
-    numbers = {name: row[name] for name in ("difference", "low", "high", "p")}
+    numbers = {name: row.get(name) for name in ("difference", "low", "high", "p", "p_holm", "effect")}
     return Gain(row["a"], row["b"], **numbers, n=row["n"] or 0, clusters=row["clusters"] or 0)
 
 
@@ -110,7 +118,9 @@ def answer(findings: Findings) -> Answer | None:
     base = next((score for score in scores if score.player == findings.baseline), None)
     trained = [score for score in scores if experiment.trained(score.player) and score.mean is not None]
     trained.sort(key=lambda score: score.mean or 0.0, reverse=True)
-    best = trained[0] if trained else None
+    people = human(findings, name)
+    first = people.best([score.player for score in trained]) if people is not None else None
+    best = next((score for score in trained if score.player == first), trained[0] if trained else None)
     gains = [gain for score in trained if (gain := gain_of(findings.differences, score.player, name)) is not None]
     gain = next((gain for gain in gains if best is not None and gain.player == best.player), None)
     doubts = [
@@ -120,10 +130,11 @@ def answer(findings: Findings) -> Answer | None:
         *drifted(findings, name),
         *(other_judges(findings, name, best.player) if best is not None else ()),
         *_failures(scores),
+        *(doubts_of_people(people, best.player, trained[0].player, experiment.evaluations[name].judge) if best else ()),
     ]
     evaluation = experiment.evaluations[name]
     others = [other for other in gains if other is not gain]
-    return Answer(name, evaluation.partner, evaluation.judge, scores, base, best, gain, others, doubts)
+    return Answer(name, evaluation.partner, evaluation.judge, scores, base, best, gain, others, doubts, people)
 
 
 def headline(findings: Findings) -> str:

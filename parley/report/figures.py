@@ -1,26 +1,28 @@
-"""Figures: GOAL in the manner of the paper's Figure 4, every dimension by itself, and the losses of training."""
+"""Figures: what the page draws and papers take as files, with each figure told in words for those who cannot see it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parley.report.answer import GOAL, Score, score_of
-from parley.report.drawing import SIZE, bytes_of, canvas, on_page, placeholders
+from parley.report.answer import GOAL, Score, gain_of, score_of
+from parley.report.bars import Draw, Scores, bars_with
+from parley.report.curves import curves_with, rounds_with
+from parley.report.dots import Line, dots_with, forest_with
+from parley.report.drawing import bytes_of, on_page, placeholders
 from parley.report.findings import Findings
-from parley.report.palette import Colours, printed
+from parley.report.palette import printed
+from parley.report.people import METHODS, Human, Voice, human
 from parley.report.tables import COLUMNS
-from parley.report.words import fixed, interval
+from parley.report.words import fixed, interval, signed
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Scores by player and evaluation.
-Scores = Mapping[str, Mapping[str, Score]]
-#: Draws itself in given colours and hands the figure to the function that wants it.
-Draw = Callable[[Colours, Callable[["Figure"], None]], None]
+
+#: Title, description in words, drawing.
+Drawing = tuple[str, str, Draw]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def save_figures(findings: Findings, folder: Path) -> list[Path]:
     """Write every figure as `{name}.svg` and `{name}.pdf` for papers and return the paths; the same data, same bytes."""
     colours = printed(findings.experiment.measured())
     folder.mkdir(parents=True, exist_ok=True)
+    for old in (*folder.glob("*.svg"), *folder.glob("*.pdf")):
+        old.unlink()
     paths: list[Path] = []
 
     def keep(name: str, figure: "Figure") -> None:
@@ -63,23 +67,91 @@ def save_figures(findings: Findings, folder: Path) -> list[Path]:
     return paths
 
 
-def _drawings(findings: Findings) -> dict[str, tuple[str, str, Draw]]:
+def _drawings(findings: Findings) -> dict[str, Drawing]:
     """(title, description in words, drawing) by name."""
     evaluations = _in_order(findings)
     hatched = set(findings.experiment.references)
-    drawings: dict[str, tuple[str, str, Draw]] = {}
+    drawings: dict[str, Drawing] = {}
     for key, short, _ in COLUMNS:
         scores = _scores(findings, evaluations, key)
         if not scores:
             continue
         label = f"{short}: {_told(scores)}"
-        drawings[f"dimension-{key}"] = (short, label, _dots_with(scores, evaluations))
+        drawings[f"dimension-{key}"] = (short, label, dots_with(scores, evaluations))
         if key == GOAL:
-            drawings["goal"] = ("GOAL", f"Bars of {label}", _bars_with(scores, evaluations, hatched))
+            drawings["goal"] = ("GOAL by policy", f"Bars of {label}", bars_with(scores, evaluations, hatched))
     if losses := {name: log for name, log in findings.training.items() if log}:
         ends = [f"{name} from {fixed(log[0][1])} to {fixed(log[-1][1])}" for name, log in losses.items()]
-        drawings["training"] = ("Loss", f"Training loss over steps: {'; '.join(ends)}", _curves_with(losses))
+        drawings["training"] = ("Loss", f"Training loss over steps: {'; '.join(ends)}", curves_with(losses))
+    if findings.main is not None:
+        drawings |= dict(_of_main(findings, findings.main, hatched))
     return drawings
+
+
+def _of_main(findings: Findings, main: str, hatched: set[str]) -> Iterator[tuple[str, Drawing]]:
+    """What is drawn of the main evaluation alone: who rates how, differences, and rounds."""
+    found = human(findings, main)
+    if found is not None:
+        yield "people", _by_whom(findings, found, hatched)
+    groups = {
+        player: lines
+        for player in findings.experiment.measured()
+        if (lines := list(_lines(findings, main, player, found)))
+    }
+    if groups:
+        told = [f"{line.player} by {line.by} {signed(line.difference)}" for lines in groups.values() for line in lines]
+        label = f"GOAL over {findings.baseline}: {'; '.join(told)}"
+        yield "differences", ("Differences", label, forest_with(groups, findings.baseline))
+    if (drawn := _rounds(findings, main)) is not None:
+        yield "rounds", drawn
+
+
+def _by_whom(findings: Findings, found: Human, hatched: set[str]) -> Drawing:
+    """Bars by judge, people and both, with the gap under each player."""
+    players = [name for name in findings.experiment.measured() if name in found.means]
+    kinds = [name for name in METHODS if any(name in found.means[player] for player in players)]
+    scores = {player: {name: _as_score(voice) for name, voice in found.means[player].items()} for player in players}
+    gaps = {player: gap for player in players if (gap := found.gap(player)) is not None}
+    return "GOAL by who rates", f"GOAL: {_told(scores)}", bars_with(scores, kinds, hatched, gaps)
+
+
+def _as_score(voice: Voice) -> Score:
+    return Score(voice.player, voice.mean, voice.low, voice.high, voice.rated, 0, 0, 0)
+
+
+def _lines(findings: Findings, main: str, player: str, found: Human | None) -> Iterator[Line]:
+    """A player's differences to the base: as people would rate it, by people, by the judge, and in other evaluations."""
+    voices = found.gains.get(player, {}) if found is not None else {}
+    for method, by, look in (("calibrated", "calibrated", "hollow"), ("people", "people alone", "pale")):
+        if (voice := voices.get(method)) is not None:
+            yield Line(player, by, voice.mean, voice.low, voice.high, look)
+    for name in _in_order(findings):
+        gain = gain_of(findings.differences, player, name)
+        if gain is not None and gain.difference is not None:
+            look = "full" if name == main else "pale"
+            judge = findings.experiment.evaluations[name].judge
+            yield Line(player, f"{judge}, {name}", gain.difference, gain.low, gain.high, look)
+
+
+def _rounds(findings: Findings, main: str) -> Drawing | None:
+    """None where no policy was trained from another."""
+    experiment = findings.experiment
+    parents = {name: entry.parent for name, entry in experiment.policies.items() if entry.parent is not None}
+    found = {name: score_of(findings, main, name) for name in experiment.policies}
+    scores = {name: score for name, score in found.items() if score is not None and score.mean is not None}
+    if not any(child in scores and parent in scores for child, parent in parents.items()):
+        return None
+    rounds = {name: _round(name, parents) for name in scores}
+    told = [f"{name}, round {rounds[name]}, {fixed(score.mean)}" for name, score in scores.items()]
+    return (
+        "GOAL over rounds",
+        f"GOAL on {main} by round of learning: {'; '.join(told)}",
+        rounds_with(scores, rounds, parents),
+    )
+
+
+def _round(name: str, parents: dict[str, str]) -> int:
+    return 0 if name not in parents else 1 + _round(parents[name], parents)
 
 
 def _in_order(findings: Findings) -> list[str]:
@@ -108,148 +180,3 @@ def _told(scores: Scores) -> str:
 
 def _range(score: Score) -> str:
     return "" if score.low is None else f"{interval(score.low, score.high)} "
-
-
-# -- GOAL as bars ----------------------------------------------------------------------------------------------
-
-
-def _bars_with(scores: Scores, evaluations: list[str], hatched: set[str]) -> Draw:
-    def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(max(380, 64 * len(scores)), 240, colours) as (figure, axes):
-            _bars(axes, scores, evaluations, hatched, colours)
-            use(figure)
-
-    return draw
-
-
-def _bars(axes: "Axes", scores: Scores, evaluations: list[str], hatched: set[str], colours: Colours) -> None:
-    """A group a player: the first evaluation in full colour, the others paler; references are hatched."""
-    width = 0.8 / len(evaluations)
-    for place, (player, found) in enumerate(scores.items()):
-        colour = colours.players[player]
-        for turn, name in enumerate(evaluations):
-            if name not in found:
-                continue
-            x, mean = place + (turn - (len(evaluations) - 1) / 2) * width, float(found[name].mean or 0)
-            _bar(axes, x, mean, width * 0.9, colour, turn == 0, player in hatched)
-            _whisker(axes, x, found[name], colours)
-    axes.set_xticks(range(len(scores)), list(scores))
-    for label, player in zip(axes.get_xticklabels(), scores, strict=True):
-        label.set_color(colours.players[player])
-        label.set_fontweight("bold")
-    axes.set_ylim(0, 10.4)
-    axes.set_xlim(-0.55, len(scores) - 0.45)
-    axes.set_yticks(range(0, 11, 2))
-    axes.grid(axis="y", color=colours.roles["rule"], linewidth=0.6)
-    axes.spines["left"].set_visible(False)
-    axes.set_ylabel("GOAL, 0 to 10")
-
-
-def _bar(axes: "Axes", x: float, mean: float, width: float, colour: str, strong: bool, hatch: bool) -> None:
-    alpha = 1.0 if strong else 0.42
-    if hatch:
-        axes.bar(x, mean, width, facecolor="none", edgecolor=colour, hatch="////", linewidth=1.1, alpha=alpha)
-    else:
-        axes.bar(x, mean, width, color=colour, linewidth=0, alpha=alpha)
-
-
-def _whisker(axes: "Axes", x: float, score: Score, colours: Colours) -> None:
-    """The interval with the mean in figures above it; a pale edge keeps the line visible on its bar."""
-    mean = float(score.mean or 0)
-    top = mean if score.high is None else score.high
-    if score.low is not None and score.high is not None:
-        for colour, width in ((colours.roles["paper"], 3.0), (colours.roles["ink"], 1.1)):
-            axes.plot([x, x], [score.low, score.high], color=colour, linewidth=width, solid_capstyle="butt")
-            for end in (score.low, score.high):
-                axes.plot([x - 0.06, x + 0.06], [end, end], color=colour, linewidth=width, solid_capstyle="butt")
-    axes.annotate(
-        fixed(mean, 1),
-        (x, top),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=SIZE - 0.5,
-    )
-
-
-# -- each dimension as dots ------------------------------------------------------------------------------------
-
-
-def _dots_with(scores: Scores, evaluations: list[str]) -> Draw:
-    def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(190, 26 + 21 * len(scores), colours) as (figure, axes):
-            _dots(axes, scores, evaluations, colours)
-            use(figure)
-
-    return draw
-
-
-def _dots(axes: "Axes", scores: Scores, evaluations: list[str], colours: Colours) -> None:
-    """A row a player: the first evaluation as a full dot, the others hollow below it, each with its interval."""
-    step = 0.3
-    for place, (player, found) in enumerate(scores.items()):
-        colour = colours.players[player]
-        for turn, name in enumerate(evaluations):
-            if (score := found.get(name)) is None:
-                continue
-            y = place + (turn - (len(evaluations) - 1) / 2) * step
-            if score.low is not None and score.high is not None:
-                axes.plot([score.low, score.high], [y, y], color=colour, linewidth=1.0, solid_capstyle="butt")
-            inside = colour if turn == 0 else colours.roles["paper"]
-            axes.plot(float(score.mean or 0), y, "o", markersize=4.6, markerfacecolor=inside, markeredgecolor=colour)
-    axes.set_yticks(range(len(scores)), list(scores))
-    for label, player in zip(axes.get_yticklabels(), scores, strict=True):
-        label.set_color(colours.players[player])
-    axes.set_ylim(len(scores) - 0.4, -0.6)
-    axes.margins(x=0.08)
-    axes.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
-    axes.grid(axis="x", color=colours.roles["rule"], linewidth=0.6)
-    axes.spines["left"].set_visible(False)
-
-
-# -- training --------------------------------------------------------------------------------------------------
-
-
-def _curves_with(logs: Mapping[str, list[tuple[float, float]]]) -> Draw:
-    def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(400, 210, colours) as (figure, axes):
-            for name, log in logs.items():
-                steps, losses = zip(*_thinned(log), strict=True)
-                axes.plot(steps, losses, color=colours.players[name], linewidth=1.6, solid_joinstyle="round")
-            axes.set_xlabel("step")
-            axes.set_ylabel("loss on the answers")
-            axes.set_ylim(bottom=0)
-            axes.margins(x=0.0)
-            axes.locator_params(axis="x", integer=True)
-            axes.grid(axis="y", color=colours.roles["rule"], linewidth=0.6)
-            axes.spines["left"].set_visible(False)
-            _label_ends(axes, logs, colours)
-            use(figure)
-
-    return draw
-
-
-def _thinned(log: list[tuple[float, float]], most: int = 300) -> list[tuple[float, float]]:
-    """At most so many steps of a log, evenly apart, the last one always among them."""
-    stride = -(-len(log) // most)
-    return [*log[:-1:stride], log[-1]]
-
-
-def _label_ends(axes: "Axes", logs: Mapping[str, list[tuple[float, float]]], colours: Colours) -> None:
-    """Each curve's name beside the right edge at the height of its end, moved up where two would touch."""
-    line = 0.075 * axes.get_ylim()[1]
-    right, floor = axes.get_xlim()[1], float("-inf")
-    for name, log in sorted(logs.items(), key=lambda item: item[1][-1][1]):
-        height = max(log[-1][1], floor + line)
-        floor = height
-        axes.annotate(
-            name,
-            (right, height),
-            xytext=(5, 0),
-            textcoords="offset points",
-            color=colours.players[name],
-            va="center",
-            fontweight="bold",
-            annotation_clip=False,
-        )

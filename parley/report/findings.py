@@ -18,6 +18,7 @@ from parley.records.jsonl import read_jsonl
 from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import Task
 from parley.report.shelf import Shelf
+from parley.report.studies import CALIBRATION
 from parley.tables.views import main_evaluation
 
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")
@@ -87,12 +88,21 @@ class Findings:
     troubles: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TROUBLES))
     reasons: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REASONS))
     outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOMES))
+    calibration: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CALIBRATION))
+    calibrated_gains: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CALIBRATION))
+    agreement: dict[str, Any] = field(default_factory=dict)
     gaps: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property
     def main(self) -> str | None:
-        """The evaluation that the answer is about: `hard`, or the first that looks at a tag, or the first."""
-        return main_evaluation(self.experiment)
+        """The evaluation that the answer is about: `hard`, or the first that looks at a tag, or the first.
+
+        If people's ratings say nothing of it but of others, the first of those: what people say goes before the rest.
+        """
+        wanted, rated = main_evaluation(self.experiment), set(self.calibration["evaluation"].to_list())
+        if not rated or wanted in rated:
+            return wanted
+        return next((name for name in self.experiment.evaluations if name in rated), wanted)
 
     @cached_property
     def baseline(self) -> str:

@@ -18,6 +18,7 @@ from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import read_tasks
 from parley.report.findings import COUNTS, OUTCOMES, REASONS, TIMINGS, TROUBLES, USAGE, Findings, layout_of
 from parley.report.shelf import Shelf
+from parley.report.studies import read_studies
 from parley.tables.cells import read_cells
 
 __all__ = ["Findings", "load"]
@@ -44,8 +45,8 @@ def load(root: Path, experiment: Experiment) -> Findings:
         differences=_concat(
             shelf.each("scores", _difference_files(layout), _table(score.DIFFERENCES)).values(), score.DIFFERENCES
         ),
-        canary=shelf.each("scores", {Path(path).stem: path for path in layout.all_canaries()}, _json),
-        judges=shelf.each("scores", {name: layout.judges(name) for name in experiment.evaluations}, _json),
+        canary=shelf.each("people", {Path(path).stem: path for path in layout.all_canaries()}, _judged),
+        judges=shelf.each("people", {name: layout.judges(name) for name in experiment.evaluations}, _judged),
         selections=shelf.each(
             "selection", {name: f"{root}/selections/{name}.parquet" for name in trained}, _table(selection.SCHEMA)
         ),
@@ -62,6 +63,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
         troubles=_concat(shelf.all_of("effort", used, _troubles), TROUBLES),
         reasons=_concat(shelf.all_of("effort", used, _reasons), REASONS),
         outcomes=_concat(list(_outcomes(shelf, layout)), OUTCOMES),
+        **read_studies(shelf, layout),
         gaps=gaps,
     )
 
@@ -80,6 +82,24 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("not a JSON object")
     return content
+
+
+def _judged(path: Path) -> dict[str, Any]:
+    """A study of judges, or a canary. Raises LookupError if a row lacks what the page tells."""
+    found = _json(path)
+    for part, wanted in _TOLD.items():
+        for row in found.get(part, []):
+            if missing := {"dimension", "low", "high", *wanted} - set(row):
+                raise LookupError(f"a row of {part} has no {sorted(missing)[0]}")
+    return found
+
+
+_TOLD = {
+    "agreement": ("judge", "other", "difference", "pearson", "spearman", "within_one"),
+    "position": ("judge", "mean", "same"),
+    "verbosity": ("judge", "amount", "within", "slope", "correlation"),
+    "drift": ("date", "mean", "same"),
+}
 
 
 def _dataset(path: Path) -> dict[str, Any]:

@@ -8,20 +8,37 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from parley.config import Experiment
-from parley.report import effort, known, parts, tables, words
+from parley.report import effort, known, lineage, links, parts, people, tables, words
 from parley.report.answer import answer, headline
+from parley.report.bench import traits
 from parley.report.failures import failures
 from parley.report.figures import figures
-from parley.report.findings import Findings
+from parley.report.findings import Findings, layout_of
 from parley.report.gap import gap_on_page, legend
 from parley.report.palette import stylesheet, variable
 from parley.report.provenance import Provenance
 from parley.report.sheets import sheet
 from parley.report.transcripts import transcripts
+from parley.report.verdict import verdict
 
 __all__ = ["headline", "render"]
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: The sections in their order, as the navigation names them.
+SECTIONS = (
+    ("answer", "Answer"),
+    ("people", "People"),
+    ("scores", "Scores"),
+    ("dimensions", "Dimensions"),
+    ("learning", "Learning"),
+    ("side-effects", "Side effects"),
+    ("tables", "Tables"),
+    ("transcripts", "Conversations"),
+    ("effort", "Effort"),
+    ("failures", "Failures"),
+    ("lineage", "Lineage"),
+    ("provenance", "Provenance"),
+)
 #: How a model is reached is nobody's business but its user's, and makes no result.
 _REACH = {"base_url", "api_key_env", "concurrency", "timeout"}
 
@@ -30,13 +47,20 @@ def render(findings: Findings, provenance: Provenance) -> str:
     """The whole page. The same arguments give the same text; what is missing is said where it would stand."""
     found, experiment = answer(findings), findings.experiment
     evaluations = [findings.main, *(name for name in experiment.evaluations if name != findings.main)]
+    judged = traits(findings)
     efforts, gap_cells = effort.efforts(findings), findings.tables.get("figure_4")
     page = _environment(experiment).get_template("page.html.jinja")
     return page.render(
         experiment=experiment,
         provenance=provenance,
         gaps=findings.gaps,
+        sections=SECTIONS,
         answer=found,
+        verdict=verdict(findings, found),
+        traits=judged,
+        agreement=findings.agreement,
+        agreed=people.agreement_rows(findings.agreement, [(key, short) for key, short, _ in tables.COLUMNS]),
+        lineage=lineage.graph(lineage.nodes(layout_of(findings.root, experiment))),
         baseline=findings.baseline,
         figures=figures(findings),
         columns=tables.COLUMNS,
@@ -82,6 +106,8 @@ def _environment(experiment: Experiment) -> Environment:
         css=Markup(stylesheet() + (TEMPLATES / "style.css").read_text(encoding="utf-8")),
         svg=Markup,
         interval=words.interval,
+        to=links.episodes,
+        file=links.file,
         things=words.things,
         colour=lambda name: f"var({variable(places[name])})" if name in places else "var(--quiet)",
     )

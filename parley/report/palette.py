@@ -17,13 +17,14 @@ PLAYERS: tuple[tuple[str, str], ...] = (
 )
 #: The two seats of a transcript, in the same two forms.
 SEATS: tuple[tuple[str, str], tuple[str, str]] = (("#a12d4d", "#f294ab"), ("#4547b3", "#a9abf7"))
-#: Paper, ink, quiet ink and hairlines.
+#: Paper, ink, quiet ink, hairlines, and the edge of a field.
 PAGE: dict[str, tuple[str, str]] = {
     "paper": ("#fcfbf8", "#15171a"),
     "panel": ("#f4f2ec", "#1d2024"),
     "ink": ("#23221f", "#e8e5de"),
     "quiet": ("#66635b", "#a3a098"),
     "rule": ("#dedad0", "#353940"),
+    "edge": ("#8b877d", "#767b84"),
 }
 
 

@@ -56,8 +56,9 @@ def duration(seconds: float | None) -> str:
 
 
 def things(number: int, noun: str) -> str:
-    """`1 task`, `12 tasks`."""
-    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+    """`1 task`, `12 tasks`, `2 policies`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count(number)} {noun if number == 1 else many}"
 
 
 def listed(names: list[str]) -> str:

@@ -246,21 +246,14 @@ class StandIn:
         write(self.one("out"), [answers, self.experiment["knowledge"]["margin"], self.salt])
 
     def report(self) -> None:
-        layout = self.layout()
-        shown = [
-            *layout.all_scores(),
-            *layout.all_judges(),
-            *layout.all_ratings(),
-            *layout.all_selections(),
-            *layout.all_usage(),
-            *layout.all_seats(),
-            *layout.all_canaries(),
-        ]
-        shown += [path for path in layout.all_tables() if path.endswith(".csv")]
-        write(
-            self.one("out"),
-            {"page": content(*shown, *layout.side_effects(), *layout.all_knowledge_versus()), "salt": self.salt},
-        )
+        from parley.report.inputs import reads
+
+        shown = {kind: paths for kind, paths in reads(self.layout()).items() if kind != "templates"}
+        told = [path for kind in ("episodes", "ratings", "seats", "selections", "tasks") for path in shown.pop(kind)]
+        write(f"{self.one('episodes')}/index.html", {"told": content(*told), "salt": self.salt})
+        found = [path for paths in shown.values() for path in paths]
+        write(f"{self.one('figures')}/goal.svg", {"drawn": content(*found), "salt": self.salt})
+        write(self.one("out"), {"page": content(*found, *told), "salt": self.salt})
 
     def layout(self) -> Any:
         """Where the files of the experiment lie."""

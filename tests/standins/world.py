@@ -14,7 +14,8 @@ import yaml
 from parley import staleness
 from parley.canonical import digest
 from parley.config import Experiment, check
-from parley.layout import DRAWN, FORMS, TABLES, Layout
+from parley.layout import DRAWN, FORMS, Layout
+from parley.report.inputs import reads
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
@@ -184,6 +185,8 @@ class World:
         if kind in ("tables", "figure"):
             forms = FORMS if kind == "tables" else DRAWN
             paths = [str(Path(paths[0]).with_suffix(f".{form}")) for form in forms]
+        if kind == "report":
+            paths += [f"{options['episodes'][0]}/index.html", f"{options['figures'][0]}/goal.svg"]
         return [str(Path(path).relative_to(self.results.relative_to(self.folder))) for path in paths]
 
     def _made_of(self, kind: str, options: dict[str, list[str]]) -> str:
@@ -244,17 +247,7 @@ class World:
             return staleness.canary(experiment, one["judge"]), [*layout.canary_files(), experiment.prompts.rating]
         if kind == "judges":
             return staleness.judges(experiment, one["evaluation"]), layout.judges_inputs(one["evaluation"])
-        files = [
-            *layout.all_scores(),
-            *layout.all_judges(),
-            *layout.side_effects(),
-            *layout.all_seats(),
-            *layout.all_canaries(),
-            *layout.all_ratings(),
-            *layout.all_policies(),
-        ]
-        files += [*layout.all_selections(), *layout.all_usage(), *layout.all_tasks(), experiment.world.characters]
-        files += [*layout.all_knowledge_versus(), *(layout.table(table) for table in TABLES)]
+        files = [path for kind, paths in reads(layout).items() if kind != "templates" for path in paths]
         return staleness.report(experiment), files
 
     def _knowledge_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:

@@ -1,0 +1,100 @@
+"""The page in a real Chromium: nothing in its console, nothing wider than a phone, and numbers that lead to episodes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from parley.report.episodes.catalogue import Catalogue
+from parley.report.episodes.folder import write_folder
+from parley.report.findings import layout_of
+from parley.report.load import load
+from parley.report.page import render
+from parley.report.provenance import Provenance
+from tests.browser import chromium, tab
+from tests.report_people import write_study
+from tests.report_sample import make_sample
+from tests.test_episodes_folder import write_people
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of the sample with people's ratings, as the rule writes it."""
+    root, experiment = make_sample(tmp_path_factory.mktemp("sample"))
+    write_people(root, "base", "bc", "sr", "bc_sr")
+    write_study(root)
+    write_folder(Catalogue(layout_of(root, experiment), {}), root / "report/episodes")
+    (root / "report/index.html").write_text(render(load(root, experiment), Provenance()))
+    return (root / "report/index.html").as_uri()
+
+
+@pytest.mark.parametrize("width", [1280, 768, 360])
+def test_nothing_is_wider_than_the_screen(browser: Any, url: str, width: int) -> None:
+    with tab(browser, url, viewport={"width": width, "height": 800}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        # All is shown: a cell that does not fit can be scrolled to.
+        cut = page.evaluate(
+            "[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth"
+            " && getComputedStyle(e).overflowX === 'hidden' && !e.classList.contains('unseen')).map(e => e.outerHTML)"
+        )
+        assert cut == []
+
+
+def test_every_number_leads_to_episodes_that_are_there(browser: Any, url: str) -> None:
+    with tab(browser, url) as page:
+        links = page.eval_on_selector_all(
+            "a[href^='episodes/']", "found => found.map(a => [a.getAttribute('href'), a.textContent.trim()])"
+        )
+        none = {href for href, text in links if re.fullmatch(r"0(\.0+)?( %)?", text) or text.startswith("0 ")}
+        addresses = {href for href, _ in links if "#" in href} - none
+        assert len(addresses) > 60
+        page.goto(url.replace("index.html", "episodes/index.html"))
+        page.wait_for_selector("html[data-ready]")
+        empty = page.evaluate(
+            """async (addresses) => {
+                const empty = [];
+                for (const address of addresses) {
+                    location.hash = address.split("#")[1];
+                    await new Promise((done) => setTimeout(done, 12));
+                    const said = document.querySelector("#found").textContent;
+                    const unread = address.includes("episode=") && document.querySelector("#reading .none:only-of-type");
+                    if (said.startsWith("0 ") || unread) empty.push(address);
+                }
+                return empty;
+            }""",
+            sorted(addresses),
+        )
+        assert empty == []
+
+
+def test_it_prints_on_paper(browser: Any, url: str) -> None:
+    with tab(browser, url) as page:
+        assert page.pdf(format="A4")[:5] == b"%PDF-"
+        page.emulate_media(media="print")
+        assert not page.locator("nav").is_visible()
+        assert page.locator(".verdict").is_visible()
+
+
+def test_keys_reach_what_scrolls_and_every_link_shows_that_it_has_the_focus(browser: Any, url: str) -> None:
+    with tab(browser, url) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        for selector in (".scroll", "nav a", ".verdict a", "summary"):
+            page.focus(f"{selector} >> nth=0")
+            page.keyboard.press("Shift+Tab")
+            page.keyboard.press("Tab")
+            style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert style == "solid", selector
+
+
+def test_without_scripts_the_page_is_the_same(browser: Any, url: str) -> None:
+    with tab(browser, url, java_script_enabled=False) as page:
+        page.click("summary >> nth=0")
+        assert page.locator("h1").inner_text() == "bc reaches its goals better than base does"
