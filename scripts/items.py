@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+import polars as pl
+
 from parley.annotate.sampling import draw, items
 from parley.arguments import arguments
 from parley.config import load
@@ -35,12 +37,13 @@ def main() -> None:
         tasks = {task.name: task for path in options.tasks for task in read_tasks(path)}
         there = places(evaluation, list(tasks.values()))
         episodes = [one for path in options.episodes for one in read_jsonl(path, Episode)]
-        rated = read_ratings(options.ratings).filter(failure=None)
+        rated = read_ratings(options.ratings).filter(pl.col("failure").is_null())
         seed = experiment.seed if study.seed is None else study.seed
         players = study.players or experiment.measured()
         drawn = draw(
             [episode for episode in episodes if (episode.task, episode.cast) in there],
             set(rated["episode"].to_list()),
+            tasks,
             players,
             evaluation.partner,
             study.per_policy,

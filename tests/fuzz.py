@@ -34,6 +34,7 @@ TARGETS = (
     "results/small/tables/table_5.csv",
     "figure_4",
     "results/small/safety/bc.json",
+    "results/small/human/ratings.parquet",
     "policies",
     "scores",
 )
@@ -129,7 +130,7 @@ class Fuzz:
         return f"{len(records)} tasks"
 
     def do_edit_prompt(self) -> str:
-        name = self.random.choice(["turn", "rating", "safety", "task"])
+        name = self.random.choice(["turn", "rating", "safety", "task", "annotation"])
         self.world.put(f"prompts/{name}.jinja", f"{name} {self.random.choice('abc')}")
         return name
 
@@ -231,6 +232,9 @@ SETTINGS: list[tuple[str, list[Any]]] = [
     ("knowledge.shots", [2, 5]),
     ("knowledge.margin", [0.02, 0.05]),
     ("safety.decided_by", ["judge", "rules"]),
+    ("human.per_policy", [1, 2]),
+    ("human.raters", [2, 3]),
+    ("models.annotator.revision", ["", "b"]),
     ("references", [[], ["expert"]]),
     ("published", [None, "sotopia_pi"]),
 ]

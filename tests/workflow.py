@@ -153,6 +153,7 @@ def whole() -> dict[str, Any]:
     config["task_sets"]["round2"] |= {"count": 3, "casts": 3, "shards": 1}
     config["task_sets"]["evaluation"] = {"count": 4, "writer": "writer", "casts": 1, "shards": 2}
     config["evaluations"] = {"all": {"tasks": "evaluation", "partner": "partner", "judge": "judge"}}
+    config["human"] |= {"evaluation": "all", "per_policy": 2}
     for policy in ("bc", "sr", "bc_sr"):
         config["policies"][policy]["training"] = {**config["policies"][policy].get("training", {}), "epochs": 1}
     return json.loads(json.dumps(config))

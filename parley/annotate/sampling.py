@@ -1,8 +1,9 @@
 """Sampling: which episodes people rate, balanced over policies, seats and tasks, and the same for every policy.
 
 The same tasks, casts and seats are drawn for all players, so that people's ratings of two policies can be compared pair
-by pair, as the paper does (28 dialogues of each model, appendix C). A draw is a hash, so that another task, player or
-episode moves none of those that were drawn before it.
+by pair. Each task comes once before any comes twice, in one seat and then in the other, the first cast before the
+second: 28 draws from 14 tasks are each of them once in each seat, as the paper had them rated (appendix C). The order
+of the tasks is drawn by a hash, so that another task, player or episode moves none of those that were drawn before it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,24 +40,32 @@ class Drawn:
 
 
 def order(places: Iterable[Place], seed: int) -> list[Place]:
-    """The order in which places are drawn: task by task in turn, the seats alternating, both in an order of their own."""
+    """The order in which places are drawn: task by task in turn, the seats alternating.
+
+    `places` are in the order in which those of a task are preferred.
+    """
     tasks: dict[str, list[Place]] = {}
     for place in places:
         tasks.setdefault(place.task, []).append(place)
     names = sorted(tasks, key=lambda name: seed_from(seed, "task", name))
-    lanes = [_alternating(tasks[name], number % 2, seed) for number, name in enumerate(names)]
+    lanes = [_alternating(tasks[name], number % 2) for number, name in enumerate(names)]
     return [place for place in chain.from_iterable(zip_longest(*lanes)) if place is not None]
 
 
-def _alternating(places: Sequence[Place], first: int, seed: int) -> list[Place]:
+def _alternating(places: Sequence[Place], first: int) -> list[Place]:
     """The places of a task, beginning with seat `first` and changing seats as long as there are both."""
-    drawn = sorted(places, key=lambda place: seed_from(seed, *place))
-    sides = [[place for place in drawn if place.seat == seat] for seat in (first, 1 - first)]
+    sides = [[place for place in places if place.seat == seat] for seat in (first, 1 - first)]
     return [place for place in chain.from_iterable(zip_longest(*sides)) if place is not None]
 
 
 def draw(
-    episodes: Iterable[Episode], rated: Collection[str], players: Sequence[str], partner: str, count: int, seed: int
+    episodes: Iterable[Episode],
+    rated: Collection[str],
+    tasks: Mapping[str, Task],
+    players: Sequence[str],
+    partner: str,
+    count: int,
+    seed: int,
 ) -> list[Drawn]:
     """At most `count` episodes of each player. `rated` holds the ids of the episodes that the judge could rate.
 
@@ -70,10 +79,14 @@ def draw(
             if player in of and episode.players[1 - seat] == partner:
                 of[player].setdefault(Place(episode.task, episode.cast, episode.replicate, seat), episode)
     everywhere = {place for found in of.values() for place in found}
+    preferred = sorted(
+        everywhere, key=lambda place: (place.replicate, tasks[place.task].casts.index(place.cast), place)
+    )
+    ordered = order(preferred, seed)
     drawn: list[Drawn] = []
     for player in players:
         taken: dict[str, Drawn] = {}
-        for place in order(everywhere, seed):
+        for place in ordered:
             episode_there = of[player].get(place)
             if episode_there is not None and episode_there.id not in taken and len(taken) < count:
                 taken[episode_there.id] = Drawn(player, place.seat, episode_there)

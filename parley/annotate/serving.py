@@ -53,6 +53,7 @@ def server_of(app: FastAPI, proxy: str | None = None) -> uvicorn.Server:
         server_header=False,
         proxy_headers=proxy is not None,
         forwarded_allow_ips=proxy,
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
         lifespan="off",
     )

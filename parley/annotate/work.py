@@ -9,7 +9,7 @@ from parley.annotate.database import Database
 from parley.annotate.flags import flagged
 from parley.canonical import seed_from
 from parley.errors import ParleyError
-from parley.records.annotation import Annotation
+from parley.records.annotation import Annotation, Marks
 from parley.records.item import Item
 from parley.records.rating import KEYS, Mark
 
@@ -44,6 +44,7 @@ class Work:
         self.raters = raters
         self.per_rater = per_rater
         self.idle = idle
+        self._done: dict[int, Annotation] = {}
 
     # -- items -------------------------------------------------------------------------------------------------
 
@@ -213,27 +214,30 @@ class Work:
             return flagged(self._annotations(open_), self._words(open_))
 
     def _annotations(self, open_: sqlite3.Connection) -> list[Annotation]:
-        marks: dict[int, tuple[dict[str, Mark], dict[str, Mark]]] = {}
-        for row in open_.execute(
-            "SELECT assignment, seat, dimension, score, reason FROM marks JOIN assignments ON assignment = id "
-            "WHERE done IS NOT NULL"
-        ):
-            seats = marks.setdefault(row["assignment"], ({}, {}))
-            seats[row["seat"]][row["dimension"]] = Mark(reasoning=row["reason"], score=row["score"])
-        simulated = self._database.get("simulated") is not None
+        """All that is done. What is done does not change, so each is read once; ids are never used again."""
         rows = open_.execute(
             "SELECT id, item, rater, seconds FROM assignments WHERE done IS NOT NULL ORDER BY item, rater"
         ).fetchall()
-        return [
-            Annotation(
-                item=row["item"],
-                rater=row["rater"],
-                marks=tuple({key: side[key] for key in KEYS} for side in marks[row["id"]]),  # type: ignore[arg-type]
-                seconds=row["seconds"],
-                simulated=simulated,
-            )
-            for row in rows
-        ]
+        for row in rows:
+            if row["id"] not in self._done:
+                self._done[row["id"]] = Annotation(
+                    item=row["item"],
+                    rater=row["rater"],
+                    marks=self._marks(open_, row["id"]),
+                    seconds=row["seconds"],
+                    simulated=self._database.get("simulated") is not None,
+                )
+        self._done = {row["id"]: self._done[row["id"]] for row in rows}
+        return [*self._done.values()]
+
+    @staticmethod
+    def _marks(open_: sqlite3.Connection, assignment: int) -> tuple[Marks, Marks]:
+        found: tuple[Marks, Marks] = ({}, {})
+        for row in open_.execute(
+            "SELECT seat, dimension, score, reason FROM marks WHERE assignment = ?", (assignment,)
+        ):
+            found[row["seat"]][row["dimension"]] = Mark(reasoning=row["reason"], score=row["score"])
+        return {key: found[0][key] for key in KEYS}, {key: found[1][key] for key in KEYS}
 
     @staticmethod
     def _words(open_: sqlite3.Connection) -> dict[str, int]:

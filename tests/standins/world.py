@@ -18,17 +18,20 @@ from parley.layout import DRAWN, FORMS, TABLES, Layout
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
-KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure")
+KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "items", "annotations")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
+
+
+NAMES = ("expert", "partner", "writer", "judge", "annotator")
 
 
 def config() -> dict[str, Any]:
     """Two rounds of learning and an evaluation: every rule has a job."""
     models = {
         "agent": {"engine": "llamacpp", "name": "pocket", "path": "resources/pocket"},
-        **{name: {"engine": "playhouse", "name": name} for name in ("expert", "partner", "writer", "judge")},
+        **{name: {"engine": "playhouse", "name": name} for name in NAMES},
     }
     learned = {"judge": "judge", "selection": {"rule": "sr", "share": 0.4}}
     return {
@@ -48,6 +51,7 @@ def config() -> dict[str, Any]:
         },
         "evaluations": {"all": {"tasks": "test", "partner": "partner", "judge": "judge"}},
         "safety": {"tasks": "risky", "partner": "partner", "judge": "judge"},
+        "human": {"evaluation": "all", "per_policy": 2, "simulated_by": "annotator"},
         "knowledge": {"test": "resources/questions.jsonl", "dev": "resources/questions.jsonl"},
     }
 
@@ -174,6 +178,8 @@ class World:
         paths = [
             options[name][0] for name in ("out", "usage", "funnel", "summary", "manifest", "seats") if name in options
         ]
+        if kind == "items":
+            paths.append(options["key"][0])
         if kind == "dataset":
             paths = [str(Path(paths[0]).with_name(name)) for name in DATASET]
         if kind == "training":
@@ -210,6 +216,10 @@ class World:
             assert experiment.safety is not None
             cfg = staleness.safety(experiment, one["player"])
             files += [*layout.manifests([one["player"]]), experiment.safety.lexicon]
+        elif kind == "items":
+            cfg, files = staleness.items(experiment), [*named, world.characters]
+        elif kind == "annotations":
+            cfg, files = staleness.annotations(experiment), [one["items"], one["key"], prompts.annotation]
         elif kind == "selection":
             cfg = staleness.selection(experiment, one["policy"])
         elif kind == "dataset":
