@@ -17,6 +17,7 @@ from parley.records.annotation import Annotation
 from parley.records.item import KEY, Item
 from parley.records.rating import DIMENSIONS, Mark
 
+ROOT = Path(__file__).resolve().parent.parent
 ADMIN = "the-admin-token"
 PLAYERS = ("base", "bc", "bc_sr")
 

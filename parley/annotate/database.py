@@ -7,7 +7,7 @@ command beside it take turns.
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from parley.errors import ParleyError
@@ -48,6 +48,8 @@ class Database:
         self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = not path.exists() or path.stat().st_size == 0
+        if fresh:
+            path.touch(0o600)
         try:
             self._open = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
             self._open.row_factory = sqlite3.Row
@@ -80,8 +82,9 @@ class Database:
         remedy = f"put back its copy ({copy}), or" if copy.exists() else "put back a copy of yours, or"
         if "locked" in str(error):
             return ParleyError(f"{self.path}: in use by another process; wait for it, or stop it first")
+        told = " ".join(str(error).split())
         return ParleyError(
-            f"{self.path}: damaged ({error}); nothing was written to it: {remedy} save what can be read with "
+            f"{self.path}: damaged ({told}); nothing was written to it: {remedy} save what can be read with "
             f"`sqlite3 {self.path} .recover`"
         )
 
@@ -124,9 +127,9 @@ class Database:
 
     def copy(self) -> None:
         """Put a whole copy of the study beside it."""
-        with self._lock, published(self.copy_path) as part, sqlite3.connect(part) as target:
+        with self._lock, published(self.copy_path) as part, closing(sqlite3.connect(part)) as target:
+            part.chmod(0o600)
             self._open.backup(target)
-            target.close()
 
     def close(self) -> None:
         """Close the file."""

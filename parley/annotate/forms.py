@@ -29,7 +29,7 @@ def read_entries(sent: Mapping[str, str]) -> Entries:
         for dimension in DIMENSIONS:
             name = field(seat, dimension.key)
             text = sent.get(name, "")
-            if text and not re.fullmatch(r"-?\d{1,2}", text):
+            if text and not re.fullmatch(r"-?[0-9]{1,2}", text):
                 raise BadForm(f"{name} is no whole number")
             score = int(text) if text else None
             if score is not None and not dimension.low <= score <= dimension.high:
