@@ -105,6 +105,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["signed"] = lambda score: str(score).replace("-", "\u2212")
         shared = {"guide": guide(), "study": study.settings, "field": field, "plain": html_of}
         self._environment.globals.update(shared)
 
