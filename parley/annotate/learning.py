@@ -1,6 +1,6 @@
 """Pages on which a rater learns what to do: the guide, the rated example, the qualification item."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import RedirectResponse, Response
@@ -43,7 +43,15 @@ def learning_pages(site: Site) -> APIRouter:
 
     def ask(visit: Visit, entries: Entries, **more: object) -> Response:
         item, left = study.qualification.item, TRIES - visit.rater.tries
-        shown = {"item": item, "entries": entries, "seats": (0, 1), "left": left, "missing": [], "off": [], **more}
+        shown: dict[str, Any] = {
+            "item": item,
+            "entries": entries,
+            "seats": (0, 1),
+            "left": left,
+            "missing": [],
+            "off": [],
+            **more,
+        }
         return site.page("qualification", visit=visit, **shown)
 
     @router.get("/qualification")

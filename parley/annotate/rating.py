@@ -1,6 +1,6 @@
 """Pages on which a rater rates: the item, its draft, and the completion code in the end."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -20,7 +20,13 @@ def rating_pages(site: Site) -> APIRouter:
         if assignment is None:
             study.raters.advance(visit.rater, "done")
             raise Elsewhere("/done")
-        shown = {"missing": [], "unexplained": [], "saved": False, "per_rater": study.work.per_rater, **more}
+        shown: dict[str, Any] = {
+            "missing": [],
+            "unexplained": [],
+            "saved": False,
+            "per_rater": study.work.per_rater,
+            **more,
+        }
         return site.page("rate", visit=visit, assignment=assignment, **shown)
 
     @router.get("/rate")

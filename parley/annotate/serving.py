@@ -38,6 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
+        found.listen(128)
     except OSError as error:
         found.close()
         raise ParleyError(f"cannot listen on {host}:{port} ({error.strerror}); give another --host or --port") from None
