@@ -26,6 +26,8 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
         if study.partner in experiment.models:
             parts[study.partner].append("is the partner that all are measured against")
         parts[study.judge].append("judges")
+    if experiment.human is not None and experiment.human.simulated_by is not None:
+        parts[experiment.human.simulated_by].append("plays the people who rate")
     for entry in experiment.task_sets.values():
         if entry.writer is not None:
             parts[entry.writer].append("writes tasks")
@@ -33,16 +35,17 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
 
 
 def simulated(findings: Findings) -> list[str]:
-    """The parts that scripted speakers of the playhouse play: writer, expert, partner, judge, policies."""
+    """The parts that scripted speakers of the playhouse play: writer, expert, partner, judge, people, policies."""
     experiment = findings.experiment
     scripted = {name for name, model in experiment.models.items() if model.engine == "playhouse"}
     sources = [policy.learns_from for policy in experiment.policies.values() if policy.learns_from]
     studies = _studies(experiment)
-    named: dict[str, set[str]] = {
+    named: dict[str, set[str | None]] = {
         "the writer": {entry.writer for entry in experiment.task_sets.values() if entry.writer},
         "the expert": {*experiment.references, *(player for source in sources for player in source.players)},
         "the partner": {study.partner for study in studies},
         "the judge": {study.judge for study in studies} | {source.judge for source in sources},
+        "the people who rate": {experiment.human.simulated_by} if experiment.human else set(),
         "the policies": {policy.model for policy in experiment.policies.values() if policy.model},
     }
     return [part for part, names in named.items() if names & scripted]
