@@ -1,7 +1,8 @@
 """`parley annotate`: hold the study in which people rate episodes.
 
-serve the app, invite raters, look how far they are, and export what they gave. The study is one SQLite file
-(studies/EXPERIMENT.sqlite unless --study says otherwise); every command but `serve` may run while it is served.
+Serve the app, invite raters, look how far they are, and export what they gave; or let people rate with another tool.
+The study is one SQLite file (studies/EXPERIMENT.sqlite unless --study says otherwise); every command but `serve` may
+run while it is served.
 """
 
 import argparse
@@ -60,6 +61,19 @@ def attach(commands: Any) -> None:
     out = verb("export", _export, "write the ratings as a parquet file for `human_ratings`")
     out.add_argument("--out", type=Path, help="studies/EXPERIMENT.ratings.parquet if not given")
     out.add_argument("--rater", metavar="NAME", help="print everything that is kept of one person, as JSON, instead")
+
+    give = verb("give", _give, "write the items for another annotation tool")
+    give.add_argument("tool", choices=("label-studio", "argilla", "potato"))
+    give.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+
+    form = verb("form", _form, "write a form in one HTML file, for a rater without the app")
+    form.add_argument("--count", type=int, default=10, help="conversations in it (10)")
+    form.add_argument("--days", type=float, default=14, help="how long they are kept for this rater (14)")
+    form.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+    take = verb("take", _take, "take in ratings that were made with another tool, or with a form")
+    take.add_argument("tool", choices=("label-studio", "argilla", "potato", "form"))
+    take.add_argument("files", type=Path, nargs="+", metavar="FILE")
 
     delete = verb("delete", _delete, "delete everything that is kept of a person")
     delete.add_argument("rater", metavar="NAME")
@@ -184,6 +198,40 @@ def _export(options: argparse.Namespace) -> None:
         count = export(study, read_key(Path(Layout(experiment).human("key.parquet"))), out)
         left = study.work.open_places()
         print(f"{out}: {count} ratings{f', {left} still wanted' if left else ''}; use it with `human_ratings: {out}`")
+    study.close()
+
+
+def _give(options: argparse.Namespace) -> None:
+    from parley.annotate.exchange import GIVE
+
+    study = _begin(options)
+    for path in GIVE[options.tool]([*study.work.items().values()], options.out):
+        print(path)
+    study.close()
+
+
+def _form(options: argparse.Namespace) -> None:
+    from parley.annotate.exchange.offline import write_form
+
+    study = _begin(options, per_rater=options.count)
+    ((rater, _),) = study.raters.invite(1)
+    items = study.work.reserve(rater, options.count, options.days * 24 * 3600)
+    if not items:
+        study.raters.delete(rater)
+        raise ParleyError(f"{study.database.path}: nothing is left to rate; no form was written")
+    write_form(items, rater, study.settings.title, options.out)
+    print(f"{options.out}: {len(items)} conversations for {rater}; take its file in with `parley annotate take form`")
+    study.close()
+
+
+def _take(options: argparse.Namespace) -> None:
+    from parley.annotate.exchange import TAKE
+
+    study = _begin(options)
+    given = [one for path in options.files for one in TAKE[options.tool](path)]
+    with study.database.transaction():  # all of them, or none
+        new = sum(study.work.take_in(one) for one in given)
+    print(f"{new} ratings taken in, {len(given) - new} were there already")
     study.close()
 
 

@@ -16,7 +16,7 @@ from parley.annotate.guide import guide
 from parley.annotate.limits import Limiter
 from parley.annotate.plain import html_of
 from parley.annotate.raters import Rater
-from parley.annotate.study import Study
+from parley.annotate.study import Settings, Study
 from parley.annotate.tokens import derived, same
 from parley.annotate.work import Entries
 
@@ -34,6 +34,20 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+
+
+def templates(settings: Settings | None = None, **changes: Any) -> jinja2.Environment:
+    """The templates of all pages. Whatever they show is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["signed"] = lambda score: str(score).replace("-", "\u2212")
+    environment.globals.update(guide=guide(), study=settings or Settings(**changes), field=field, plain=html_of)
+    return environment
 
 
 class Refused(Exception):
@@ -98,16 +112,7 @@ class Site:
         self.study = study
         self.requests = Limiter(20, 120, ticks)  # of one visitor
         self.guesses = Limiter(0.2, 20, ticks)  # of links and of the admin's token, from one address
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["signed"] = lambda score: str(score).replace("-", "\u2212")
-        shared = {"guide": guide(), "study": study.settings, "field": field, "plain": html_of}
-        self._environment.globals.update(shared)
+        self._environment = templates(study.settings)
 
     def page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from its template. Every value that a template shows is escaped."""

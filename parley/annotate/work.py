@@ -84,6 +84,14 @@ class Work:
             open_.execute("UPDATE assignments SET touched = ? WHERE id = ?", (self._clock(), at[0]))
             return self._read(open_, at[0])
 
+    def reserve(self, rater: str, count: int, seconds: float) -> list[Item]:
+        """Up to `count` items for a rater who works without the app, kept from others for so many seconds."""
+        with self._database.transaction() as open_:
+            made = [at for _ in range(count) if (at := self._next(open_, rater)) is not None]
+            for at in made:
+                open_.execute("UPDATE assignments SET touched = touched + ? WHERE id = ?", (seconds, at[0]))
+            return [self._read(open_, at[0]).item for at in made]
+
     def _next(self, open_: sqlite3.Connection, rater: str) -> tuple[int] | None:
         seen = dict(
             open_.execute("SELECT item, stratum FROM assignments JOIN items USING (item) WHERE rater = ?", (rater,))

@@ -216,10 +216,8 @@ class World:
             assert experiment.safety is not None
             cfg = staleness.safety(experiment, one["player"])
             files += [*layout.manifests([one["player"]]), experiment.safety.lexicon]
-        elif kind == "items":
-            cfg, files = staleness.items(experiment), [*named, world.characters]
-        elif kind == "annotations":
-            cfg, files = staleness.annotations(experiment), [one["items"], one["key"], prompts.annotation]
+        elif kind in ("items", "annotations"):
+            cfg, files = self._rated_of(kind, one, named)
         elif kind == "selection":
             cfg = staleness.selection(experiment, one["policy"])
         elif kind == "dataset":
@@ -233,16 +231,23 @@ class World:
         elif kind == "scores":
             cfg = staleness.scores(experiment, one["player"], one["evaluation"])
             files += [*layout.manifests([one["player"]]), prompts.rating, prompts.turn] if "baseline" not in one else []
-        elif kind in ("knowledge", "noninferiority"):
-            cfg, files = self._knowledge_made_of(kind, one)
         else:
             cfg, files = self._shown_made_of(kind, one)
         contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
 
+    def _rated_of(self, kind: str, one: dict[str, str], named: list[str]) -> tuple[str, list[str]]:
+        """Settings and declared inputs of a job of the study in which people rate."""
+        if kind == "items":
+            return staleness.items(self.experiment), [*named, self.experiment.world.characters]
+        files = [one["items"], one["key"], self.experiment.prompts.annotation]
+        return staleness.annotations(self.experiment), files
+
     def _shown_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
         """The settings and inputs of a table, of the figure and of the page."""
         experiment, layout = self.experiment, Layout(self.experiment)
+        if kind in ("knowledge", "noninferiority"):
+            return self._knowledge_made_of(kind, one)
         if kind == "tables":
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
         if kind == "figure":
