@@ -410,6 +410,11 @@ class Layout:
         return [name for name in self.experiment.policies if not self.experiment.trained(name)]
 
     @staticmethod
+    def study_texts() -> list[str]:
+        """The texts of the study that raters learn by, and that decide who qualifies."""
+        return sorted(os.path.relpath(path) for path in (Path(__file__).parent / "annotate" / "texts").glob("*.yaml"))
+
+    @staticmethod
     def report_templates() -> list[str]:
         """The files that the page is made from besides results."""
         folder = Path(__file__).parent / "report" / "templates"

@@ -164,6 +164,8 @@ def tables(experiment: Experiment, table: str) -> str:
     entries = experiment.evaluations
     names = [*experiment.measured(), *(name for entry in entries.values() for name in (entry.partner, entry.judge))]
     studies = {"evaluations": list(whole["evaluations"].items()), "replicates": experiment.play.replicates}
+    if experiment.human is not None and experiment.human.simulated_by is not None:
+        studies["simulated_by"] = experiment.human.simulated_by  # the notes name it
     return canonical_json({**shared, **studies, "models": _models(experiment, names)})
 
 

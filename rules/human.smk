@@ -43,6 +43,7 @@ rule annotate:
         sampled=f"{results}/human/items.jsonl",
         key=f"{results}/human/key.parquet",
         prompts=[experiment.prompts.annotation, experiment.prompts.retry],
+        texts=paths.study_texts(),
     output:
         ratings=f"{results}/human/ratings.parquet",
         usage=f"{results}/usage/human/ratings.json",

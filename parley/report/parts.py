@@ -40,12 +40,13 @@ def simulated(findings: Findings) -> list[str]:
     scripted = {name for name, model in experiment.models.items() if model.engine == "playhouse"}
     sources = [policy.learns_from for policy in experiment.policies.values() if policy.learns_from]
     studies = _studies(experiment)
-    named: dict[str, set[str | None]] = {
+    people = {study.simulated_by for study in [experiment.human] if study and study.simulated_by}
+    named: dict[str, set[str]] = {
         "the writer": {entry.writer for entry in experiment.task_sets.values() if entry.writer},
         "the expert": {*experiment.references, *(player for source in sources for player in source.players)},
         "the partner": {study.partner for study in studies},
         "the judge": {study.judge for study in studies} | {source.judge for source in sources},
-        "the people who rate": {experiment.human.simulated_by} if experiment.human else set(),
+        "the people who rate": people,
         "the policies": {policy.model for policy in experiment.policies.values() if policy.model},
     }
     return [part for part, names in named.items() if names & scripted]
