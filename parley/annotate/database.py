@@ -43,8 +43,10 @@ CREATE TABLE marks (
 class Database:
     """An open study file. Raises `ParleyError` for one that is damaged, of another kind or of another version."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, durable: bool = True) -> None:
+        """With `durable` false nothing waits for the disk: for a study that is thrown away in the end."""
         self.path = path
+        self._durable = durable
         self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = not path.exists() or path.stat().st_size == 0
@@ -62,7 +64,8 @@ class Database:
     def _prepare(self, fresh: bool) -> None:
         if not fresh and (found := self._open.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(found)
-        for pragma in ("journal_mode = DELETE", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        synchronous = f"synchronous = {'FULL' if self._durable else 'OFF'}"
+        for pragma in ("journal_mode = DELETE", synchronous, "foreign_keys = ON", "secure_delete = ON"):
             self._open.execute(f"PRAGMA {pragma}")
         with self.transaction() as open_:
             there = {row[0] for row in open_.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

@@ -52,7 +52,7 @@ class Study:
         self.settings = settings or Settings()
         self.clock = clock
         self.mint = mint
-        self.database = Database(path)
+        self.database = Database(path, durable=not self.settings.simulated)
         self.raters = Raters(self.database, clock, mint)
         self.work = Work(self.database, clock, raters, per_rater, idle_hours * 3600)
         self.example: Rated = rated(TEXTS / "example.yaml")
