@@ -66,6 +66,7 @@ class Person:
             self.click(name)
         self.fill(study.qualification.marks)
         self.click("Compare with ours")
+        self.page.locator("#marks").wait_for()
 
     def saved(self) -> None:
         """Wait until the page says that what was entered is saved."""
