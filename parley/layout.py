@@ -257,8 +257,44 @@ class Layout:
         return list(dict.fromkeys(found))
 
     def people(self) -> str | None:
-        """The file of people's ratings; None as long as there is none."""
-        return self.experiment.human_ratings
+        """The file of people's ratings: what the config names, else what simulated raters gave; None without either."""
+        study = self.experiment.human
+        simulated = study is not None and study.simulated_by is not None
+        return self.experiment.human_ratings or (self.human("ratings.parquet") if simulated else None)
+
+    def human(self, file: str) -> str:
+        """A file of the study in which people rate episodes."""
+        return f"{self.results}/human/{file}"
+
+    def human_players(self) -> list[str]:
+        """The players whose episodes people rate; none without a study."""
+        study = self.experiment.human
+        return [] if study is None else list(study.players or self.experiment.measured())
+
+    def human_evaluation(self) -> Evaluation | None:
+        """The evaluation whose episodes people rate; None without a study."""
+        study = self.experiment.human
+        return None if study is None else self.experiment.evaluations[study.evaluation]
+
+    def human_episodes(self) -> list[str]:
+        """The episodes that people's items are drawn from."""
+        study, players = self.human_evaluation(), self.human_players()
+        return list(dict.fromkeys(path for name in players if study for path in self.study_episodes(name, study)))
+
+    def human_judged(self) -> list[str]:
+        """The judge's ratings of those episodes."""
+        study, players = self.human_evaluation(), self.human_players()
+        return list(dict.fromkeys(path for name in players if study for path in self.study_ratings(name, study)))
+
+    def annotations(self) -> list[str]:
+        """What simulated raters gave; nothing where people are to rate."""
+        study = self.experiment.human
+        return [self.human("ratings.parquet")] if study is not None and study.simulated_by is not None else []
+
+    def all_human(self) -> list[str]:
+        """The files of the study in which people rate, as far as they are made here."""
+        sampled = [self.human("items.jsonl"), self.human("key.parquet")] if self.experiment.human else []
+        return [*sampled, *self.annotations()]
 
     def calibration_inputs(self) -> list[str]:
         """What the scores are calibrated from; nothing without people's ratings."""
@@ -384,14 +420,14 @@ class Layout:
             *(*self.all_scores(), *self.side_effects(), *self.all_seats(), *self.all_knowledge_versus()),
             *(*self.all_swapped(), *self.all_judges(), *self.all_canaries()),
             *(str(Path(path).with_suffix(".parquet")) for path in self.all_canaries()),
-            *(*self.all_tables(), *self.all_calibration(), *self.all_usage()),
+            *(*self.all_tables(), *self.all_human(), *self.all_calibration(), *self.all_usage()),
         ]
 
     def all_usage(self) -> list[str]:
         """What the calls of every job took, where the job has model calls: beside each file that they made."""
         written = [name for name, entry in self.experiment.task_sets.items() if entry.file is None]
         made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements(), *self.all_swapped()]
-        made += self.all_canaries()
+        made += [*self.all_canaries(), *self.annotations()]
         stems = [str(Path(path).relative_to(self.results).with_suffix(".json")) for path in made]
         return [f"{self.results}/usage/{stem}" for stem in [*(f"tasks/{name}.json" for name in written), *stems]]
 
@@ -405,6 +441,7 @@ class Layout:
         made = [*self.all_episodes(), *self.all_ratings(), *self.all_judgements(), *self.all_swapped()]
         made += self.all_canaries()
         made += [*self.all_judges(), *self.all_scores(), *self.side_effects(), *self.all_knowledge_versus()]
+        made += [path for path in self.all_human() if not path.endswith("key.parquet")]
         stems = [Path(path).relative_to(self.results).with_suffix("").as_posix() for path in made]
         stems = [stem.replace(f".versus_{self.baseline}", ".versus") for stem in stems]
         stems += [*(f"tables/{table}" for table in TABLES), "tables/figure_4.drawing"]
@@ -485,6 +522,11 @@ class Layout:
     def base_policies(self) -> list[str]:
         """The policies that are a model as it is."""
         return [name for name in self.experiment.policies if not self.experiment.trained(name)]
+
+    @staticmethod
+    def study_texts() -> list[str]:
+        """The texts of the study that raters learn by, and that decide who qualifies."""
+        return sorted(os.path.relpath(path) for path in (Path(__file__).parent / "annotate" / "texts").glob("*.yaml"))
 
     @staticmethod
     def report_templates() -> list[str]:

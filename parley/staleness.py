@@ -79,6 +79,26 @@ def judgements(experiment: Experiment, judge: str) -> str:
     return canonical_json({"seed": experiment.seed, "judge": _models(experiment, [judge])})
 
 
+def items(experiment: Experiment) -> str:
+    """Rule `sample_items`: which episodes people rate, and what the key says of them."""
+    study = experiment.human
+    assert study is not None
+    evaluation = experiment.evaluations[study.evaluation]
+    drawn = _dump(study) | {"seed": experiment.seed if study.seed is None else study.seed}
+    for unseen in ("raters", "simulated_by"):
+        del drawn[unseen]
+    players = study.players or experiment.measured()
+    return canonical_json({"drawn": drawn | {"players": players}, "from": _dump(evaluation)})
+
+
+def annotations(experiment: Experiment) -> str:
+    """Rule `annotate`: who plays the raters, and how many an item gets. The items are an input."""
+    study = experiment.human
+    assert study is not None and study.simulated_by is not None
+    raters = {"raters": study.raters, "model": _models(experiment, [study.simulated_by])}
+    return canonical_json({"seed": experiment.seed, **raters})
+
+
 def selection(experiment: Experiment, policy: str) -> str:
     """Rule `select`: the rule that selects."""
     source = experiment.policies[policy].learns_from
@@ -171,6 +191,8 @@ def tables(experiment: Experiment, table: str) -> str:
     names = [*experiment.measured(), *(name for entry in entries.values() for name in (entry.partner, entry.judge))]
     scored = [(name, _scored(entry)) for name, entry in entries.items()]
     studies = {"evaluations": scored, "replicates": experiment.play.replicates}
+    if experiment.human is not None and experiment.human.simulated_by is not None:
+        studies["simulated_by"] = experiment.human.simulated_by  # the notes name it
     return canonical_json({**shared, **studies, "models": _models(experiment, names)})
 
 

@@ -114,6 +114,11 @@ def longest_wait(name):
     return sum(map(needs.waiting, served([name])))
 
 
+def annotators():
+    """The model that plays the raters; none where people rate."""
+    return [experiment.human.simulated_by] if experiment.human and experiment.human.simulated_by else []
+
+
 def writer_of(wildcards):
     """The model that writes a task set."""
     return experiment.task_sets[wildcards.task_set].writer

@@ -35,6 +35,7 @@ TARGETS = (
     "results/small/tables/table_5.csv",
     "figure_4",
     "results/small/safety/bc.json",
+    "results/small/human/ratings.parquet",
     "policies",
     "scores",
 )
@@ -107,9 +108,6 @@ class Fuzz:
     def do_edit_risky_task(self) -> str:
         return self._edit("risky.jsonl", "text")
 
-    def do_edit_people(self) -> str:
-        return self._edit("people.jsonl", "rater")
-
     def do_edit_character(self) -> str:
         return self._edit("resources/characters.jsonl", "secret")
 
@@ -133,7 +131,7 @@ class Fuzz:
         return f"{len(records)} tasks"
 
     def do_edit_prompt(self) -> str:
-        name = self.random.choice(["turn", "rating", "safety", "task"])
+        name = self.random.choice(["turn", "rating", "safety", "task", "annotation"])
         self.world.put(f"prompts/{name}.jinja", f"{name} {self.random.choice('abc')}")
         return name
 
@@ -238,9 +236,11 @@ SETTINGS: list[tuple[str, list[Any]]] = [
     ("knowledge.shots", [2, 5]),
     ("knowledge.margin", [0.02, 0.05]),
     ("safety.decided_by", ["judge", "rules"]),
+    ("human.per_policy", [1, 2]),
+    ("human.raters", [2, 3]),
+    ("models.annotator.revision", ["", "b"]),
     ("references", [[], ["expert"]]),
     ("published", [None, "sotopia_pi"]),
-    ("human_ratings", [None, "people.jsonl"]),
 ]
 
 

@@ -21,6 +21,8 @@ KEPT_OUT = {
     "episodes": HEAVY | TABLES,
     "ratings": HEAVY,
     "judgements": HEAVY | TABLES,
+    "items": HEAVY | {"aiohttp", "fastapi"},
+    "annotations": HEAVY | {"playwright"},
     "selection": HEAVY | {"aiohttp"},
     "scores": (HEAVY | {"aiohttp"}) - DRAWING,
     "judges": HEAVY | {"aiohttp"},

@@ -115,7 +115,7 @@ def test_an_unknown_speaker_is_refused_with_the_names_of_those_there_are() -> No
     assert status == 404
     assert reply["error"]["type"] == "not_found_error"
     assert reply["error"]["message"] == (
-        "no speaker is called 'narrator'; there are writer, expert, partner, wanderer, judge"
+        "no speaker is called 'narrator'; there are writer, expert, partner, wanderer, judge, annotator"
     )
 
 

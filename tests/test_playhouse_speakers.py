@@ -237,6 +237,6 @@ def test_the_wanderer_pays_little_heed_to_the_talk() -> None:
 
 
 def test_every_speaker_is_known_by_its_name() -> None:
-    assert set(SPEAKERS) == {"writer", "judge", *TALKERS}
+    assert set(SPEAKERS) == {"writer", "judge", "annotator", *TALKERS}
     with pytest.raises(KeyError):
         speak("narrator", [{"role": "user", "content": "Hello."}], 0)

@@ -174,6 +174,7 @@ def whole() -> dict[str, Any]:
     config["task_sets"]["safety"]["casts"] = 1
     config["knowledge"]["limit"] = 3
     config["evaluations"] = {"all": {"tasks": "evaluation", "partner": "partner", "judge": "judge"}}
+    config["human"] |= {"evaluation": "all", "per_policy": 2}
     for policy in ("bc", "sr", "bc_sr"):
         config["policies"][policy]["training"] = {**config["policies"][policy].get("training", {}), "epochs": 1}
     return json.loads(json.dumps(config))

@@ -4,6 +4,7 @@ The JSON schema and the table in `docs/configuration.md` are generated from thes
 """
 
 from parley.config.experiment import Experiment
+from parley.config.human import Human
 from parley.config.learning import LearnsFrom, Policy, Rule, Selection, Training
 from parley.config.model import Batch, Budget, Model
 from parley.config.names import Name, Seats
@@ -13,6 +14,7 @@ from parley.config.studies import Canary, Evaluation, Knowledge, Safety
 from parley.config.world import Play, Prompts, TaskSet, World
 
 __all__ = [
-    "Batch", "Budget", "Canary", "Evaluation", "Experiment", "Knowledge", "LearnsFrom", "Model", "Name", "Play", "Policy",
+    "Batch", "Budget", "Canary", "Evaluation", "Experiment", "Human", "Knowledge", "LearnsFrom", "Model", "Name", "Play",
+    "Policy",
     "Prompts", "Published", "Rule", "Safety", "Seats", "Selection", "TaskSet", "Training", "World", "check", "load",
 ]  # fmt: skip

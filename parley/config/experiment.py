@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from parley.config.human import Human
 from parley.config.learning import LearnsFrom, Policy
 from parley.config.model import Budget, Model
 from parley.config.names import Name, Seats
@@ -31,6 +32,7 @@ class Experiment(Section):
     knowledge: Knowledge | None = None
     safety: Safety | None = None
     canary: Canary | None = None
+    human: Human | None = Field(default=None, description="the study in which people rate episodes (`docs/people.md`)")
     human_ratings: str | None = Field(
         default=None, description="a parquet file of people's ratings, one row a rater and seat (`docs/tables.md`)"
     )
@@ -96,6 +98,22 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _people(self) -> Self:
+        study = self.human
+        if study is None:
+            return self
+        self._known(study.evaluation, "evaluation", self.evaluations, "human.evaluation")
+        for name in study.players or ():
+            self._known(name, "policy or reference", self.measured(), "human.players")
+        if study.simulated_by is not None:
+            self._known(study.simulated_by, "model", self.models, "human.simulated_by")
+            if self.human_ratings is not None:
+                raise ValueError(
+                    "human.simulated_by: `human_ratings` names a file of ratings already; delete one of the two"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _limits(self) -> Self:
         for name in self.budget.models if self.budget else ():
             self._known(name, "model", self.models, "budget.models")
@@ -155,6 +173,8 @@ class Experiment(Section):
         for study in studies:
             speakers |= {study.partner, study.judge}
         speakers |= {judge for evaluation in self.evaluations.values() for judge in evaluation.also_judged_by}
+        if self.human is not None and self.human.simulated_by is not None:
+            speakers.add(self.human.simulated_by)
         if idle := [name for name in self.models if name not in speakers]:
             raise ValueError(f"models.{idle[0]}: nothing uses it; delete it, or name it where it should speak")
         return self

@@ -14,6 +14,7 @@ class Prompts(Section):
     task: str = Field(default="prompts/task.jinja", description="asks the writer for a task")
     turn: str = Field(default="prompts/turn.jinja", description="asks an agent for its next action")
     rating: str = Field(default="prompts/rating.jinja", description="asks the judge for fourteen marks")
+    annotation: str = Field(default="prompts/annotation.jinja", description="asks a model that plays a human rater")
     safety: str = Field(default="prompts/safety.jinja", description="asks the judge of the safety study what decides")
     knowledge: str = Field(default="prompts/knowledge.jinja", description="asks for a free answer to a question")
     retry: str = Field(default="prompts/retry.jinja", description="asks once more after an answer that cannot be read")

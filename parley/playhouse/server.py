@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from parley.canonical import digest, seed_from
+from parley.playhouse.annotator import annotate
 from parley.playhouse.expert import act_as_expert
 from parley.playhouse.judge import rate
 from parley.playhouse.partner import act_as_partner
@@ -24,6 +25,7 @@ SPEAKERS: dict[str, Speaker] = {
     "partner": lambda prompt, rng: act_as_partner(read_scene(prompt), rng),
     "wanderer": lambda prompt, rng: act_as_wanderer(read_scene(prompt), rng),
     "judge": lambda prompt, rng: judge(prompt, rng) if asks_about_harm(prompt) else rate(prompt, rng),
+    "annotator": annotate,
 }
 
 

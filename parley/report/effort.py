@@ -43,6 +43,7 @@ STAGES = (
     "episodes",
     "ratings",
     "judgements",
+    "human",
     "selections",
     "datasets",
     "policies",

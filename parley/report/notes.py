@@ -44,6 +44,9 @@ def notes(name: str, cells: pl.DataFrame, experiment: Experiment) -> Iterator[st
             "Nobody has rated these episodes yet: where the paper has people's ratings, these are the judge's "
             f"({_names(here, 'rater')}). human_ratings in the config brings people's in."
         )
+    study = experiment.human
+    if study is not None and study.simulated_by is not None and PEOPLE in here["rater"].to_list():
+        yield f"Simulated: no person has rated; {study.simulated_by}, a model, plays the human raters."
     if name == "table_3":
         yield _decided(here)
     if models := _models(here):

@@ -22,28 +22,37 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
                 parts[policy.learns_from.judge].append("judges")
     for name in experiment.references:
         parts[name].append("is measured as a reference")
-    for study in _studies(experiment):
-        if study.partner in experiment.models:
-            parts[study.partner].append("is the partner that all are measured against")
-        for judge in _judges(study):
-            parts[judge].append("judges")
+    _measuring(experiment, parts)
     for entry in experiment.task_sets.values():
         if entry.writer is not None:
             parts[entry.writer].append("writes tasks")
     return {name: list(dict.fromkeys(does)) for name, does in parts.items()}
 
 
+def _measuring(experiment: Experiment, parts: dict[str, list[str]]) -> None:
+    """Who plays against those that are measured, and who marks them."""
+    for study in _studies(experiment):
+        if study.partner in experiment.models:
+            parts[study.partner].append("is the partner that all are measured against")
+        for judge in _judges(study):
+            parts[judge].append("judges")
+    if experiment.human is not None and experiment.human.simulated_by is not None:
+        parts[experiment.human.simulated_by].append("plays the people who rate")
+
+
 def simulated(findings: Findings) -> list[str]:
-    """The parts that scripted speakers of the playhouse play: writer, expert, partner, judge, policies."""
+    """The parts that scripted speakers of the playhouse play: writer, expert, partner, judge, people, policies."""
     experiment = findings.experiment
     scripted = {name for name, model in experiment.models.items() if model.engine == "playhouse"}
     sources = [policy.learns_from for policy in experiment.policies.values() if policy.learns_from]
     studies = _studies(experiment)
+    people = {study.simulated_by for study in [experiment.human] if study and study.simulated_by}
     named: dict[str, set[str]] = {
         "the writer": {entry.writer for entry in experiment.task_sets.values() if entry.writer},
         "the expert": {*experiment.references, *(player for source in sources for player in source.players)},
         "the partner": {study.partner for study in studies},
         "the judge": {judge for study in studies for judge in _judges(study)} | {source.judge for source in sources},
+        "the people who rate": people,
         "the policies": {policy.model for policy in experiment.policies.values() if policy.model},
     }
     return [part for part, names in named.items() if names & scripted]

@@ -148,6 +148,31 @@ class StandIn:
         write(self.one("families"), {"seats": digest(lines)})
         write(self.one("out"), {"seats": digest(lines), "who": digest(who), "read_by": read_by})
 
+    def items(self) -> None:
+        study, texts = self.experiment["human"], {one["name"]: one["text"] for one in records(*self.options["tasks"])}
+        people = content(self.experiment["world"]["characters"])
+        rated = {(one["task"], one["cast"], one["talk"]) for one in records(*self.options["ratings"])}
+        seed = self.experiment["seed"] if study["seed"] is None else study["seed"]
+        drawn = digest(seed, study["per_policy"], study["players"] or self.measured(), self.salt)
+        found = [
+            {"item": digest(one, texts[one["task"]], people, drawn), "of": one["talk"]}
+            for one in records(*self.options["episodes"])
+            if (one["task"], one["cast"], one["talk"]) in rated
+        ]
+        write(self.one("out"), *({"item": one["item"]} for one in found))
+        write(self.one("key"), *found, self.experiment["evaluations"][study["evaluation"]])
+
+    def annotations(self) -> None:
+        study = self.experiment["human"]
+        how = (self.experiment["seed"], study["raters"], self.model(study["simulated_by"]), self.salt)
+        asked = content(self.experiment["prompts"]["annotation"], self.one("items"), self.one("key"))
+        write(self.one("out"), digest(how, asked))
+        write(self.one("usage"), {"calls": len(records(self.one("items")))})
+
+    def measured(self) -> list[str]:
+        """Everything that evaluations measure."""
+        return [*self.experiment["policies"], *self.experiment["references"]]
+
     def selection(self) -> None:
         rule = self.experiment["policies"][self.one("policy")]["learns_from"]["selection"]
         bar = 10 * (1 - rule["share"])

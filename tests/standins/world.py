@@ -20,17 +20,20 @@ from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
 KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "calibration")
-KINDS += ("judges", "canary")
+KINDS += ("judges", "canary", "items", "annotations")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
 APART = ("logs/", "timings/", "experiment.json", ".lock")
+
+
+NAMES = ("expert", "partner", "writer", "judge", "annotator")
 
 
 def config() -> dict[str, Any]:
     """Two rounds of learning and an evaluation: every rule has a job."""
     models = {
         "agent": {"engine": "llamacpp", "name": "pocket", "path": "resources/pocket"},
-        **{name: {"engine": "playhouse", "name": name} for name in ("expert", "partner", "writer", "judge")},
+        **{name: {"engine": "playhouse", "name": name} for name in NAMES},
     }
     learned = {"judge": "judge", "selection": {"rule": "sr", "share": 0.4}}
     return {
@@ -50,8 +53,8 @@ def config() -> dict[str, Any]:
         },
         "evaluations": {"all": {"tasks": "test", "partner": "partner", "judge": "judge"}},
         "safety": {"tasks": "risky", "partner": "partner", "judge": "judge"},
+        "human": {"evaluation": "all", "per_policy": 2, "simulated_by": "annotator"},
         "knowledge": {"test": "resources/questions.jsonl", "dev": "resources/questions.jsonl"},
-        "human_ratings": "people.jsonl",
     }
 
 
@@ -76,7 +79,6 @@ class World:
         self.lines("resources/questions.jsonl", [{"question": "a"}])
         self.lines("round1.jsonl", [{"name": f"t{i}", "text": "a"} for i in range(8)])
         self.lines("risky.jsonl", [{"name": "r", "text": "a"}])
-        self.lines("people.jsonl", [{"task": f"e{i}", "rater": "ann", "mark": 1} for i in range(3)])
         self.lines("test.jsonl", [{"name": f"e{i}", "text": "a"} for i in range(3)])
         self.save()
 
@@ -176,6 +178,8 @@ class World:
     def _made_by(self, kind: str, options: dict[str, list[str]]) -> list[str]:
         """The result files that a job makes."""
         paths = [options[name][0] for name in MADE if name in options]
+        if kind == "items":
+            paths.append(options["key"][0])
         if kind == "dataset":
             paths = [str(Path(paths[0]).with_name(name)) for name in DATASET]
         if kind == "training":
@@ -214,6 +218,8 @@ class World:
             assert experiment.safety is not None
             cfg = staleness.safety(experiment, one["player"])
             files += [*layout.manifests([one["player"]]), experiment.safety.lexicon]
+        elif kind in ("items", "annotations"):
+            cfg, files = self._rated_of(kind, one, named)
         elif kind == "selection":
             cfg = staleness.selection(experiment, one["policy"])
         elif kind == "dataset":
@@ -227,16 +233,23 @@ class World:
         elif kind == "scores":
             cfg = staleness.scores(experiment, one["player"], one["evaluation"])
             files += [*layout.manifests([one["player"]]), prompts.rating, prompts.turn] if "baseline" not in one else []
-        elif kind in ("knowledge", "noninferiority"):
-            cfg, files = self._knowledge_made_of(kind, one)
         else:
             cfg, files = self._shown_made_of(kind, one)
         contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
         return digest([cfg, self.salts[kind], self.padding[kind], files, contents])
 
+    def _rated_of(self, kind: str, one: dict[str, str], named: list[str]) -> tuple[str, list[str]]:
+        """Settings and declared inputs of a job of the study in which people rate."""
+        if kind == "items":
+            return staleness.items(self.experiment), [*named, self.experiment.world.characters]
+        files = [one["items"], one["key"], self.experiment.prompts.annotation]
+        return staleness.annotations(self.experiment), files
+
     def _shown_made_of(self, kind: str, one: dict[str, str]) -> tuple[str, list[str]]:
         """The settings and inputs of a table, the figure, the calibration, judges side by side, a canary, the page."""
         experiment, layout = self.experiment, Layout(self.experiment)
+        if kind in ("knowledge", "noninferiority"):
+            return self._knowledge_made_of(kind, one)
         if kind == "tables":
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
         if kind == "figure":

@@ -1,0 +1,240 @@
+"""The app in a real browser: as people meet it, with scripts and without, on a desk and on a phone, many at once."""
+
+import itertools
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parley.annotate.app import application
+from parley.annotate.forms import form_of
+from parley.annotate.serving import served
+from parley.annotate.study import Study
+from parley.records.annotation import Marks
+from tests.annotating import ADMIN, Browser, marks, study_in
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)")
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody at a browser window of their own; what its console says is an error is kept."""
+
+    def __init__(self, chromium: Any, url: str, token: str, **window: Any) -> None:
+        self.url = url
+        self.errors: list[str] = []
+        self.window = chromium.new_context(**window)
+        self.page = self.window.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on(
+            "console", lambda said: self.errors.append(said.text) if said.type in ("error", "warning") else None
+        )
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(f"{url}/enter/{token}")
+
+    def click(self, name: str) -> None:
+        self.page.get_by_role("button", name=name).click()
+
+    def fill(self, both: tuple[Marks, Marks]) -> None:
+        """Enter marks and reasons as the page shows them."""
+        for name, value in form_of(both).items():
+            if name.endswith("-why"):
+                self.page.fill(f'[name="{name}"]', value)
+            else:
+                self.page.check(f'[name="{name}"][value="{value}"]', force=True)
+
+    def learn(self, study: Study) -> None:
+        """From the link to the first episode."""
+        for name in ("Begin", "I agree and take part", "Show me an example", "Try one myself"):
+            self.click(name)
+        self.fill(study.qualification.marks)
+        self.click("Compare with ours")
+        self.page.locator("#marks").wait_for()
+
+    def saved(self) -> None:
+        """Wait until the page says that what was entered is saved."""
+        self.page.get_by_text("Saved at").wait_for()
+
+
+@contextmanager
+def held(folder: Path, count: int, **settings: Any) -> Iterator[tuple[Study, str]]:
+    """A study that is served on loopback."""
+    study, _ = study_in(folder, count, **{"clock": time.time, **settings})
+    with served(application(study, ADMIN)) as url:
+        yield study, url
+    study.close()
+
+
+@in_a_browser
+def test_a_rater_comes_by_link_and_leaves_with_a_code(tmp_path: Path, chromium: Any) -> None:
+    with held(tmp_path, 2) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token)
+        ann.learn(study)
+        for number in (1, 2):
+            ann.page.get_by_role("heading", name=f"Conversation {number}").wait_for()
+            ann.fill((marks(7, reason="<b>mine</b> & so on"), marks(3)))
+            ann.click("Hand in and go on")
+        code = ann.page.text_content("#code")
+        assert re.fullmatch(r"[A-Z2-9]{8}", code or "") and study.raters.listed()[0]["code"] == code
+        assert ann.errors == []
+        given = study.work.annotations()
+        assert [one.marks[0]["goal"].score for one in given] == [7, 7]
+        assert given[0].marks[0]["goal"].reasoning == "<b>mine</b> & so on"
+        ann.page.goto(f"{url}/data")
+        ann.page.check('[name="sure"]')
+        ann.click("Delete")
+        ann.page.get_by_role("heading", name="Deleted").wait_for()
+        assert study.work.annotations() == []
+
+
+@in_a_browser
+def test_a_page_that_is_loaded_again_has_what_was_entered(tmp_path: Path, chromium: Any) -> None:
+    with held(tmp_path, 2) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token)
+        ann.learn(study)
+        ann.page.check('[name="s0-goal"][value="8"]', force=True)
+        ann.page.fill('[name="s0-goal-why"]', "half of it")
+        ann.saved()
+        ann.page.reload()
+        assert ann.page.is_checked('[name="s0-goal"][value="8"]')
+        assert ann.page.input_value('[name="s0-goal-why"]') == "half of it"
+        # The line drops: what is entered meanwhile stays in the browser, and goes out when the line is back.
+        ann.window.set_offline(True)
+        ann.page.fill('[name="s1-goal-why"]', "written without a line")
+        ann.page.get_by_text("kept in this browser").wait_for()
+        ann.errors.clear()  # the browser itself says that there is no line
+        ann.window.set_offline(False)
+        ann.saved()
+        assert ann.page.evaluate("localStorage.length") == 0
+        ann.page.reload()
+        assert ann.page.input_value('[name="s1-goal-why"]') == "written without a line"
+        assert ann.errors == []
+
+
+@in_a_browser
+def test_two_raters_at_once_on_a_phone_and_on_a_desk(tmp_path: Path, chromium: Any) -> None:
+    with held(tmp_path, 1) as (study, url):
+        invited = study.raters.invite(3)
+        ann = Person(chromium, url, invited[0][1], **PHONE)
+        ben = Person(chromium, url, invited[1][1])
+        for who in (ann, ben):
+            who.learn(study)
+        assert ann.page.evaluate("document.documentElement.scrollWidth") <= 360  # nothing lies beside the screen
+        wide = ann.page.evaluate(
+            "Math.min(...[...document.querySelectorAll('.scale label')].map((l) => l.offsetWidth))"
+        )
+        tall = ann.page.evaluate(
+            "Math.min(...[...document.querySelectorAll('.scale label')].map((l) => l.offsetHeight))"
+        )
+        assert wide >= 24 and tall >= 24  # a finger finds it (WCAG 2.2, 2.5.8)
+        ann.page.locator('[name="s0-goal"][value="10"]').tap(force=True)
+        ann.fill((marks(10), marks(3)))
+        ben.fill((marks(1), marks(3)))
+        for who in (ann, ben):
+            who.click("Hand in and go on")
+            who.page.get_by_role("heading", name="Thank you").wait_for()
+        cleo = Person(chromium, url, invited[2][1])  # they differ, so there is a third
+        cleo.learn(study)
+        cleo.page.get_by_role("heading", name="Conversation 1").wait_for()
+        assert [one.flags for one in study.work.annotations()] == [("too_fast", "apart")] * 2
+        assert ann.errors == ben.errors == cleo.errors == []
+
+
+@in_a_browser
+def test_keys_alone_are_enough_and_everything_has_a_name(tmp_path: Path, chromium: Any) -> None:
+    with held(tmp_path, 1) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token, color_scheme="dark")
+        ann.learn(study)
+        ann.page.focus('[name="s0-believability"][value="0"]')
+        for key in ("Space", "ArrowRight", "ArrowRight", "ArrowRight", "Tab"):
+            ann.page.keyboard.press(key)
+        ann.page.keyboard.type("by keys")
+        assert ann.page.is_checked('[name="s0-believability"][value="3"]')
+        assert ann.page.input_value('[name="s0-believability-why"]') == "by keys"
+        ann.page.keyboard.press("Tab")
+        assert ann.page.evaluate("document.activeElement.name") == "s0-relationship"
+        assert ann.page.get_by_role("group", name="Goal").count() == 2
+        nameless = ann.page.evaluate(
+            "[...document.querySelectorAll('input:not([type=hidden]), textarea, button, a')]"
+            ".filter((e) => !(e.labels?.length || e.textContent.trim() || e.ariaLabel)).length"
+        )
+        assert nameless == 0 and ann.page.locator("h1").count() == 1
+        assert ann.errors == []
+
+
+@in_a_browser
+def test_all_of_it_works_without_scripts(tmp_path: Path, chromium: Any) -> None:
+    with held(tmp_path, 1) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token, java_script_enabled=False)
+        ann.learn(study)
+        ann.page.check('[name="s0-goal"][value="8"]', force=True)
+        ann.click("Save for later")
+        ann.page.get_by_text("Saved. You can go on now").wait_for()
+        assert ann.page.is_checked('[name="s0-goal"][value="8"]')
+        ann.fill((marks(8), marks(3)))
+        ann.click("Hand in and go on")
+        ann.page.get_by_role("heading", name="Thank you").wait_for()
+        assert len(study.work.annotations()) == 1 and ann.errors == []
+
+
+# -- many at once ------------------------------------------------------------------------------------------------------
+
+
+def test_fifty_raters_at_once_lose_nothing(tmp_path: Path) -> None:
+    import httpx2
+
+    lost: list[str] = []
+
+    def rate(url: str, name: str, token: str) -> None:
+        try:
+            with httpx2.Client(base_url=url, follow_redirects=True, timeout=60) as client:
+                browser = Browser(client)
+                browser.enter(token)
+                page = browser.learn()
+                while page.url.path == "/rate":
+                    goal = int(name[1:]) % 6
+                    fields = form_of((marks(goal, reason=name), marks(goal, believability=3)))
+                    client.post("/draft", data={**browser.hidden(), **fields}).raise_for_status()
+                    page = browser.post("/rate", action="submit", **fields)
+                if page.url.path != "/done":
+                    lost.append(f"{name} ended at {page.url.path}")
+        except Exception as error:
+            lost.append(f"{name}: {error!r}")
+
+    ticks = itertools.count(step=100)  # nobody is too fast
+    with held(tmp_path, 50, per_rater=2, clock=lambda: float(next(ticks)), idle_hours=1e6) as (study, url):
+        threads = [threading.Thread(target=rate, args=(url, *invited)) for invited in study.raters.invite(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert lost == []
+        given = study.work.annotations()
+        assert len(given) == 100
+        by_item: dict[str, set[str]] = {}
+        for one in given:
+            assert {mark.reasoning for mark in one.marks[0].values()} == {one.rater}
+            assert one.marks[0]["goal"].score == int(one.rater[1:]) % 6
+            by_item.setdefault(one.item, set()).add(one.rater)
+        assert len(by_item) == 50 and {len(raters) for raters in by_item.values()} == {2}
