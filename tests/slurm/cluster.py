@@ -247,7 +247,8 @@ class Cluster:
                 environment = process.environ()
                 if environment.get("SLURMD_NODENAME") == node and "SLURM_JOB_ID" in environment:
                     process.kill()
-        self.command("scontrol", "update", f"nodename={node}", "state=resume")
+        with suppress(subprocess.CalledProcessError):  # its slurmd may have called it back already
+            self.command("scontrol", "update", f"nodename={node}", "state=resume")
 
     def _account(self) -> None:
         """Start a database and what keeps the accounts in it, with one account for who runs this."""
