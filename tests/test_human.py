@@ -69,7 +69,7 @@ def test_people_are_sampled_for_and_only_simulated_ones_rate_in_a_run() -> None:
     here = layout(SIMULATED)
     assert f"{here.results}/usage/human/ratings.json" in here.everything()
     timed = {path.removeprefix(f"{here.results}/timings/human/") for path in here.all_timings() if "/human/" in path}
-    assert timed == {"items.tsv", "ratings.tsv"}
+    assert timed == {"items.tsv", "ratings.tsv", "calibration.tsv"}
     assert not [path for path in layout(PEOPLE).all_usage() if "/human/" in path]
     assert here.human("ratings.parquet") in here.table_inputs("table_5")
 

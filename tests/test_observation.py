@@ -268,7 +268,7 @@ def test_a_template_is_read_once_and_loses_the_blank_lines_at_its_ends(tmp_path:
     one = prompt(str(tmp_path / "a.jinja"))
     assert one.render(word="  so ") == "so"
     assert prompt(str(tmp_path / "a.jinja")) is one
-    shipped = {"knowledge", "rating", "retry", "safety", "task", "turn", "turn_short"}
+    shipped = {"annotation", "knowledge", "rating", "retry", "safety", "task", "turn", "turn_short"}
     assert {path.stem for path in PROMPTS.glob("*.jinja")} == shipped
 
 
