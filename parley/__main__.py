@@ -2,6 +2,7 @@
 
 import argparse
 
+from parley import status
 from parley.annotate import command as annotate
 from parley.errors import run_as_script
 
@@ -15,6 +16,7 @@ def _run() -> None:
     parser = argparse.ArgumentParser(prog="parley", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     annotate.attach(commands)
+    status.attach(commands)
     options = parser.parse_args()
     options.run(options)
 

@@ -1,6 +1,7 @@
 """Errors that a person can act on: one line that says what is wrong, where, and the remedy."""
 
 import errno
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -44,6 +45,8 @@ def run_as_script(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(stopping.INTERRUPTED)
+    except BrokenPipeError:  # whoever reads has seen enough; Python would complain once more when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except Exception as error:
         if (fault := disk_fault(error)) is None:
             raise

@@ -19,7 +19,7 @@ from parley.watch.efficiency import Efficiency, efficiencies
 from parley.watch.jobs import STATES, Job, jobs
 
 #: The stages whose jobs have a ledger of their name.
-ASKING = ("tasks", "episodes", "ratings", "judgements")
+ASKING = ("tasks", "episodes", "ratings", "judgements", "canary", "human")
 #: The most running or failed jobs that get a line of their own.
 LINES = 20
 
@@ -98,12 +98,24 @@ def _share(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.0f} %"
 
 
+def attach(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `status` to the commands of `parley`."""
+    words = __doc__ or ""
+    _options(commands.add_parser("status", help="how far an experiment is", description=words)).set_defaults(run=_show)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments and print."""
-    parser = argparse.ArgumentParser(prog="python -m parley status", description=__doc__)
+    _show(_options(argparse.ArgumentParser(prog="python -m parley.status", description=__doc__)).parse_args(argv))
+
+
+def _options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--experiment", type=Path, default=Path("config.yaml"), help="the config (YAML or JSON)")
     parser.add_argument("--ledger", type=Path, default=Path("ledger"), help="the folder of all ledgers")
-    options = parser.parse_args(argv)
+    return parser
+
+
+def _show(options: argparse.Namespace) -> None:
     for line in status(load(options.experiment), ledger=options.ledger):
         print(line)
     sys.stdout.flush()

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import shlex
 import socket
 import sqlite3
 import subprocess
@@ -280,3 +281,13 @@ def test_it_is_a_target_too_and_needs_no_lock(tmp_path: Path) -> None:
         output = shop.run("status", cores=1)
     assert "talk: 0 of 23 jobs done, 23 waiting; a run is at it: process 7 on a-login-node, for " in output
     assert not (shop.results / "experiment.json").exists()  # it disturbs nothing
+
+
+def test_parley_status_is_the_same_page_and_may_be_read_in_part(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "parley", "status", "--experiment", str(ROOT / "configs/paper.yaml")]
+    options: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
+    options["env"] = {**os.environ, "PYTHONPATH": str(ROOT)}
+    whole = subprocess.run(command, **options).stdout
+    assert whole.startswith("paper: 0 of ") and "waiting" in whole
+    part = subprocess.run(f"{shlex.join(command)} | head -1", shell=True, **options)
+    assert (part.stdout, part.stderr) == (whole.splitlines()[0] + "\n", "")
