@@ -285,9 +285,9 @@ def test_it_is_a_target_too_and_needs_no_lock(tmp_path: Path) -> None:
 
 def test_parley_status_is_the_same_page_and_may_be_read_in_part(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "parley", "status", "--experiment", str(ROOT / "configs/paper.yaml")]
-    options: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
+    options: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True}
     options["env"] = {**os.environ, "PYTHONPATH": str(ROOT)}
-    whole = subprocess.run(command, **options).stdout
+    whole = subprocess.run(command, check=True, **options).stdout
     assert whole.startswith("paper: 0 of ") and "waiting" in whole
-    part = subprocess.run(f"{shlex.join(command)} | head -1", shell=True, **options)
+    part = subprocess.run(f"{shlex.join(command)} | head -1", shell=True, check=True, **options)
     assert (part.stdout, part.stderr) == (whole.splitlines()[0] + "\n", "")
