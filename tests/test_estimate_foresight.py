@@ -149,6 +149,20 @@ def test_a_canary_costs_a_call_for_each_frozen_episode_and_date(run: Rehearsal) 
     assert (asked.paid, asked.new.low, asked.new.likely) == (0, 24, 24)
 
 
+def test_simulated_raters_cost_a_call_for_each_rater_that_an_item_wants(run: Rehearsal) -> None:
+    config = {**small(), "human": {"evaluation": "all", "per_policy": 4, "raters": 3, "simulated_by": "judge"}}
+    rehearsal = Rehearsal(config)
+    forecasts = rehearsal.foresee([Job("annotate", {}, ("not there yet",))])
+    asked, players = sums(forecasts, "annotate"), len(rehearsal.layout.human_players())
+    assert (asked.paid, asked.new.low, asked.new.high) == (0, 4 * 3 * players, pytest.approx(4 * 4 * players, rel=0.3))
+    assert asked.new.low < asked.new.likely < asked.new.high
+    # A rater reads what a judge reads, and about as much.
+    judged = truth(run)["rate"]
+    assert asked.prompt_tokens.likely / asked.new.likely == pytest.approx(
+        judged["prompt_tokens"] / judged["calls"], rel=0.5
+    )
+
+
 def test_an_edited_task_pays_for_its_own_episodes_alone(run: Rehearsal) -> None:
     path = Path(run.layout.shard("few", "00"))
     first, *rest = path.read_text().splitlines(keepends=True)

@@ -1,5 +1,6 @@
 """The foresight of the canary: one call for each frozen episode and date."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -49,4 +50,4 @@ def ask_canary(job: Job, stage: Stage) -> list[Calls]:
     ]
     answers = Range(len(unasked), len(unasked), len(unasked))
     mean = sum(map(len, texts)) / len(texts)
-    return [stage.new_calls("ratings", judge, replayer.replayed, answers, mean)]
+    return [replace(stage.new_calls("ratings", judge, replayer.replayed, answers, mean), batched=0.0)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from parley.config import Experiment
 from parley.errors import ParleyError
-from parley.estimate import canary, judging, playing, rating, writing
+from parley.estimate import annotating, canary, judging, playing, rating, writing
 from parley.estimate.forecast import Calls, Forecast
 from parley.estimate.known import Known
 from parley.estimate.lengths import Lengths
@@ -27,6 +27,7 @@ ACTS: dict[str, Callable[[Job, Stage], list[Calls]]] = {
     "rate_swapped": rating.rate,
     "judge": judging.judge,
     "ask_canary": canary.ask_canary,
+    "annotate": annotating.annotate,
 }
 
 #: Rules that bring in what others have published.
