@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -17,21 +16,16 @@ from parley.annotate.forms import form_of
 from parley.annotate.serving import served
 from parley.annotate.study import Study
 from parley.records.annotation import Marks
+from tests import browser
 from tests.annotating import ADMIN, Browser, marks, study_in
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)")
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with browser.chromium() as found:
+        yield found
 
 
 class Person:
@@ -82,7 +76,6 @@ def held(folder: Path, count: int, **settings: Any) -> Iterator[tuple[Study, str
     study.close()
 
 
-@in_a_browser
 def test_a_rater_comes_by_link_and_leaves_with_a_code(tmp_path: Path, chromium: Any) -> None:
     with held(tmp_path, 2) as (study, url):
         ((_, token),) = study.raters.invite(1)
@@ -105,7 +98,6 @@ def test_a_rater_comes_by_link_and_leaves_with_a_code(tmp_path: Path, chromium: 
         assert study.work.annotations() == []
 
 
-@in_a_browser
 def test_a_page_that_is_loaded_again_has_what_was_entered(tmp_path: Path, chromium: Any) -> None:
     with held(tmp_path, 2) as (study, url):
         ((_, token),) = study.raters.invite(1)
@@ -130,7 +122,6 @@ def test_a_page_that_is_loaded_again_has_what_was_entered(tmp_path: Path, chromi
         assert ann.errors == []
 
 
-@in_a_browser
 def test_two_raters_at_once_on_a_phone_and_on_a_desk(tmp_path: Path, chromium: Any) -> None:
     with held(tmp_path, 1) as (study, url):
         invited = study.raters.invite(3)
@@ -159,7 +150,6 @@ def test_two_raters_at_once_on_a_phone_and_on_a_desk(tmp_path: Path, chromium: A
         assert ann.errors == ben.errors == cleo.errors == []
 
 
-@in_a_browser
 def test_keys_alone_are_enough_and_everything_has_a_name(tmp_path: Path, chromium: Any) -> None:
     with held(tmp_path, 1) as (study, url):
         ((_, token),) = study.raters.invite(1)
@@ -182,7 +172,6 @@ def test_keys_alone_are_enough_and_everything_has_a_name(tmp_path: Path, chromiu
         assert ann.errors == []
 
 
-@in_a_browser
 def test_all_of_it_works_without_scripts(tmp_path: Path, chromium: Any) -> None:
     with held(tmp_path, 1) as (study, url):
         ((_, token),) = study.raters.invite(1)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,8 +19,8 @@ from parley.annotate.exchange.offline import write_form
 from parley.annotate.forms import form_of
 from parley.errors import ParleyError
 from parley.records.annotation import Annotation, Marks
+from tests import browser
 from tests.annotating import item, marks, some
-from tests.test_annotate_browser import CHROMIUM, chromium, in_a_browser  # noqa: F401
 
 Sent = dict[str, str]
 
@@ -162,8 +162,13 @@ def test_items_that_a_form_holds_are_kept_from_others(tmp_path: Path) -> None:
     assert [one.item for one in study.work.annotations()] == [held[0].id]
 
 
-@in_a_browser
-def test_the_form_works_from_a_file_without_a_network(tmp_path: Path, chromium: Any) -> None:  # noqa: F811
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser.chromium() as found:
+        yield found
+
+
+def test_the_form_works_from_a_file_without_a_network(tmp_path: Path, chromium: Any) -> None:
     path = tmp_path / "form.html"
     write_form([item("i00", scenario="A </script><b>sale</b>."), item("i01")], "r004", "Rate & tell", path)
     window = chromium.new_context(offline=True, accept_downloads=True)
