@@ -140,28 +140,30 @@ def disturb(workshop: Workshop, tally: Tally, plan: list[Moment], rng: Random, *
     damage, left = Damage(), list(plan)
     while True:
         process = workshop.start(*targets, cores=CORES)
-        moment: Moment | None = None
-        while process.poll() is None and moment is None:
+        struck, engines = "", 0
+        while process.poll() is None and not struck:
             answered = tally.read()["answered"]
-            moment = next((one for one in left if one.has_come(workshop, answered)), None)
-            time.sleep(0.05)
-        if moment is not None:
+            if (moment := next((one for one in left if one.has_come(workshop, answered)), None)) is None:
+                time.sleep(0.05)
+                continue
             left.remove(moment)
             time.sleep(moment.delay)
             struck = strike(workshop, process.pid, moment.target, rng)
-            started = time.monotonic()
+            if struck == "engine":  # its job starts another one, once, and goes on
+                struck, engines = "", engines + 1
+        started = time.monotonic()
         output, _ = process.communicate()
-        if moment is not None and process.returncode != 0:  # else it was over before
-            damage.struck[struck] += 1
         damage.outputs.append(output)
-        if moment is None:
+        damage.struck += Counter({"engine": engines})
+        if process.returncode == 0 or not (struck or engines):  # at its end, maybe before the strike
             plan[:] = left
             return damage
+        damage.struck[struck or "engine"] += bool(struck)
         if struck == "snakemake":  # the next run begins at once, while the jobs of this one are still ending
             continue
         while alive(workshop):
             time.sleep(0.05)
-        damage.stopped.append((struck, time.monotonic() - started))
+        damage.stopped.append((struck or "engine", time.monotonic() - started))
 
 
 def strike(workshop: Workshop, snakemake: int, target: Target, rng: Random) -> str:

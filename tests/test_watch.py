@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import re
 import shlex
 import socket
 import sqlite3
@@ -279,7 +280,7 @@ def test_it_is_a_target_too_and_needs_no_lock(tmp_path: Path) -> None:
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         output = shop.run("status", cores=1)
-    assert "talk: 0 of 23 jobs done, 23 waiting; a run is at it: process 7 on a-login-node, for " in output
+    assert re.search(r"talk: 0 of (\d+) jobs done, \1 waiting; a run is at it: process 7 on a-login-node, for ", output)
     assert not (shop.results / "experiment.json").exists()  # it disturbs nothing
 
 
