@@ -91,7 +91,7 @@ def scripts(workshop: Workshop) -> dict[str, list[psutil.Process]]:
 
 @dataclass
 class Moment:
-    """When to strike what: so long after the so many-th call that the server answers, or step of a training.
+    """When to strike what: so long after the so many-th call that the server answers, or the start of a training.
 
     At first something must be at work: so no time is lost on a Snakemake that is only planning.
     """
@@ -102,26 +102,20 @@ class Moment:
 
     def has_come(self, workshop: Workshop, answered: int) -> bool:
         """True if it is time."""
-        if (last_checkpoint(workshop) if self.target == "training" else answered) < self.at:
+        if answered < self.at:
             return False
         at_work = scripts(workshop)
         return self.target in at_work if self.target in ("training", "engine") else bool(at_work)
 
 
-def last_checkpoint(workshop: Workshop) -> int:
-    """The number of the last checkpoint of a training that goes on; 0 if there is none."""
-    found = (workshop.folder / "ledger/adapters/unfinished").rglob("checkpoint-*")
-    return max((int(path.name.rpartition("-")[2]) for path in found), default=0)
-
-
-def moments(rng: Random, count: int, calls: int, steps: int) -> list[Moment]:
-    """`count` moments spread over a run that takes `calls` calls, and a training of `steps` steps."""
+def moments(rng: Random, count: int, calls: int) -> list[Moment]:
+    """`count` moments spread over a run that takes `calls` calls, and over the seconds of a training."""
     targets = [target for target, share in SHARES.items() for _ in range(share)]
     found: list[Moment] = []
     for number in range(count):
         target = targets[number % len(targets)]
-        last = steps // 3 if target == "training" else calls * 19 // 20
-        found.append(Moment(target, rng.randrange(1, last), 0.0 if target == "training" else rng.uniform(0, 1)))
+        at, delay = rng.randrange(1, calls * 19 // 20), rng.uniform(0, 1)
+        found.append(Moment(target, 0, 1 + 5 * delay) if target == "training" else Moment(target, at, delay))
     # A training is short and its moment passes: it is struck before what can be struck at any time.
     return sorted(found, key=lambda moment: (moment.target != "training", moment.at))
 

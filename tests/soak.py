@@ -27,13 +27,12 @@ def main() -> None:
             workshop = Workshop(Path(folder, "undisturbed"), under_load(tally.base_url))
             workshop.run("scores")
             calls, expected = tally.read()["answered"], outcome(workshop)
-            steps = len((workshop.results / "policies/bc/training_log.jsonl").read_text().splitlines())
-        print(f"undisturbed: {calls} calls, {steps} steps, {time.monotonic() - started:.0f} s", flush=True)
+        print(f"undisturbed: {calls} calls, {time.monotonic() - started:.0f} s", flush=True)
         while time.monotonic() - started < 60 * options.minutes:
             rng = Random(options.seed + number)
             with counting() as tally:
                 workshop = Workshop(Path(folder, f"{number}"), under_load(tally.base_url))
-                plan = moments(rng, options.moments, calls, steps)
+                plan = moments(rng, options.moments, calls)
                 damage = disturb(workshop, tally, plan, rng, "scores")
                 took = tally.read()
             found = outcome(workshop)

@@ -35,7 +35,6 @@ class Undisturbed:
 
     outcome: dict[str, bytes]
     calls: int
-    steps: int
     kept: int
 
 
@@ -44,16 +43,14 @@ def undisturbed(tally: Tally, tmp_path_factory: pytest.TempPathFactory) -> Undis
     workshop = Workshop(tmp_path_factory.mktemp("undisturbed"), under_load(tally.base_url))
     before = tally.read()["answered"]
     workshop.run("scores")
-    log = workshop.results / "policies/bc/training_log.jsonl"
-    steps = len(log.read_text(encoding="utf-8").splitlines())
-    return Undisturbed(outcome(workshop), tally.read()["answered"] - before, steps, workshop.calls())
+    return Undisturbed(outcome(workshop), tally.read()["answered"] - before, workshop.calls())
 
 
 def test_struck_at_random_moments_it_ends_the_same_and_pays_for_calls_in_flight_alone(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     rng = Random(SEED)
-    plan = moments(rng, MOMENTS, undisturbed.calls, undisturbed.steps)
+    plan = moments(rng, MOMENTS, undisturbed.calls)
     with counting() as tally:  # of its own: what the undisturbed run asked is not asked twice here
         workshop = Workshop(tmp_path / "struck", under_load(tally.base_url))
         damage = disturb(workshop, tally, plan, rng, "scores")
