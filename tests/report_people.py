@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from parley.records.calibration import CALIBRATION
 from parley.records.rating import DIMENSIONS
-from parley.report.studies import CALIBRATION
 
 #: GOAL by player: the judge's mean, people's, and the calibrated one.
 MEANS = {"base": (2.6, 2.2, 2.3), "bc": (5.4, 4.0, 4.1), "sr": (3.0, 2.4, 2.5), "bc_sr": (6.4, 3.2, 3.4)}

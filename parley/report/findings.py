@@ -12,13 +12,13 @@ from parley.evaluation import safety
 from parley.evaluation.scores import places
 from parley.layout import Layout
 from parley.records import score
+from parley.records.calibration import CALIBRATION
 from parley.records.character import Character
 from parley.records.episode import Episode
 from parley.records.jsonl import read_jsonl
 from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import Task
 from parley.report.shelf import Shelf
-from parley.report.studies import CALIBRATION
 from parley.tables.views import main_evaluation
 
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens")

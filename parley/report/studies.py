@@ -8,17 +8,9 @@ from typing import Any
 import polars as pl
 
 from parley.layout import Layout
+from parley.records.calibration import CALIBRATION
 from parley.report import inputs
 from parley.report.shelf import Shelf
-
-#: One row a player, evaluation, dimension and method: what people say, or would (`parley.report.people`).
-CALIBRATION: dict[str, pl.DataType] = {
-    **{name: pl.String() for name in ("player", "partner", "evaluation", "dimension", "judge", "method")},
-    **{name: pl.Float64() for name in ("mean", "se", "low", "high")},
-    **{name: pl.Int64() for name in ("n_people", "n_judge", "clusters", "halving")},
-    "weight": pl.Float64(),
-    "simulated": pl.Boolean(),
-}
 
 
 def read_studies(shelf: Shelf, layout: Layout) -> dict[str, Any]:

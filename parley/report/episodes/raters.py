@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from parley.evaluation.people import COLUMNS
 from parley.records.episode import Episode
 from parley.records.frames import read_parquet
 from parley.records.rating import KEYS
@@ -43,8 +44,7 @@ def read_raters(path: Path) -> Raters:
     Reasons (`{dimension}_reason`) are shown where the file has them.
     """
     table = read_parquet(path)
-    needed = ["task", "cast", "seat", "player", "partner", "rater", *KEYS]
-    if missing := [name for name in needed if name not in table.columns]:
+    if missing := [name for name in COLUMNS if name not in table.columns]:
         raise LookupError(f"it has no column {missing[0]!r}")
     return Raters(table.with_columns(pl.col(key).cast(pl.Float64) for key in KEYS).iter_rows(named=True))
 
