@@ -17,7 +17,7 @@ from parley.records.character import read_characters
 from parley.records.rating import SCHEMA as RATINGS
 from parley.records.task import read_tasks
 from parley.report.findings import COUNTS, OUTCOMES, REASONS, TIMINGS, TROUBLES, USAGE, Findings, layout_of
-from parley.report.shelf import Shelf
+from parley.report.shelf import Shelf, read_object
 from parley.report.studies import read_studies
 from parley.tables.cells import read_cells
 
@@ -51,7 +51,7 @@ def load(root: Path, experiment: Experiment) -> Findings:
             "selection", {name: f"{root}/selections/{name}.parquet" for name in trained}, _table(selection.SCHEMA)
         ),
         datasets=shelf.each("selection", {name: f"{root}/datasets/{name}/manifest.json" for name in trained}, _dataset),
-        manifests=shelf.each("training", {name: layout.manifest(name) for name in experiment.policies}, _json),
+        manifests=shelf.each("training", {name: layout.manifest(name) for name in experiment.policies}, read_object),
         training=shelf.each("training", {name: f"{layout.policy(name)}/training_log.jsonl" for name in trained}, _log),
         knowledge=shelf.each("knowledge", {Path(path).stem: path for path in _side(layout, "knowledge")}, _knowledge),
         knowledge_versus=shelf.each("knowledge", _versus_files(layout), _verdicts),
@@ -77,16 +77,9 @@ def _table(schema: dict[str, pl.DataType]) -> Callable[[Path], pl.DataFrame]:
     return lambda path: pl.read_parquet(path).select(pl.col(name).cast(kind) for name, kind in schema.items())
 
 
-def _json(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError("not a JSON object")
-    return content
-
-
 def _judged(path: Path) -> dict[str, Any]:
     """A study of judges, or a canary. Raises LookupError if a row lacks what the page tells."""
-    found = _json(path)
+    found = read_object(path)
     for part, wanted in _TOLD.items():
         for row in found.get(part, []):
             if missing := {"dimension", "low", "high", *wanted} - set(row):
@@ -104,7 +97,7 @@ _TOLD = {
 
 def _dataset(path: Path) -> dict[str, Any]:
     """What a dataset holds, and what was kept and dropped on the way to it."""
-    return _json(path) | _json(path.with_name(FUNNEL))
+    return read_object(path) | read_object(path.with_name(FUNNEL))
 
 
 def _funnel_files(layout: Layout) -> dict[str, str]:
@@ -113,7 +106,7 @@ def _funnel_files(layout: Layout) -> dict[str, str]:
 
 
 def _funnel(path: Path) -> dict[str, int]:
-    return {str(name): int(number) for name, number in _json(path).items()}
+    return {str(name): int(number) for name, number in read_object(path).items()}
 
 
 def _score_files(layout: Layout) -> dict[str, str]:
@@ -166,7 +159,7 @@ def _by_family(path: Path) -> pl.DataFrame:
 
 def _knowledge(path: Path) -> dict[str, Any]:
     """A policy's results as `parley.evaluation.knowledge.measure` gives them. Raises LookupError if one is missing."""
-    found = _json(path)
+    found = read_object(path)
     if missing := {"overall", "categories", "chance", "answers"} - set(found):
         raise LookupError(f"it has no {sorted(missing)[0]}")
     for part in (found["overall"], *found["categories"].values()):
@@ -182,7 +175,7 @@ def _versus_files(layout: Layout) -> dict[str, str]:
 
 def _verdicts(path: Path) -> dict[str, Any]:
     """A policy's knowledge beside the base's, by way. Raises LookupError if something is missing."""
-    found = _json(path)
+    found = read_object(path)
     for told in dict(found["ways"]).values():
         if missing := {"verdict", "difference", "least", "most"} - set(told):
             raise LookupError(f"a verdict has no {sorted(missing)[0]}")
@@ -199,7 +192,7 @@ def _usage(shelf: Shelf, used: list[str]) -> Iterator[pl.DataFrame]:
 
 
 def _job_usage(path: Path) -> pl.DataFrame:
-    found = _json(path)
+    found = read_object(path)
     columns = [name for name in USAGE if name not in ("stage", "speaker", "wall")]
     rows = [
         {"stage": found["stage"], "speaker": name, "wall": None, **{key: sums.get(key) for key in columns}}
@@ -209,7 +202,7 @@ def _job_usage(path: Path) -> pl.DataFrame:
 
 
 def _troubles(path: Path) -> pl.DataFrame:
-    found = _json(path)
+    found = read_object(path)
     rows = [
         {"stage": found["stage"], "speaker": name, **dict.fromkeys(COUNTS, 0), **sums, **sums.get("troubles", {})}
         for name, sums in found["speakers"].items()
@@ -218,7 +211,7 @@ def _troubles(path: Path) -> pl.DataFrame:
 
 
 def _reasons(path: Path) -> pl.DataFrame:
-    found = _json(path)
+    found = read_object(path)
     rows = [
         (found["stage"], name, kind, number)
         for name, sums in found["speakers"].items()

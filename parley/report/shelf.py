@@ -1,8 +1,9 @@
 """A shelf: a folder of results of which any file may be missing or broken, and a list of those that are."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -50,3 +51,11 @@ class Shelf:
         lines = self._gaps.setdefault(section, [])
         if line not in lines:
             lines.append(line)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds one object. Raises `ValueError` for any other."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    return content

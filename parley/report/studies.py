@@ -1,6 +1,5 @@
 """Studies that not every experiment has: what people say, alone and to correct the judge. Read where they are there."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import polars as pl
 from parley.layout import Layout
 from parley.records.calibration import CALIBRATION
 from parley.report import inputs
-from parley.report.shelf import Shelf
+from parley.report.shelf import Shelf, read_object
 
 
 def read_studies(shelf: Shelf, layout: Layout) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def read_studies(shelf: Shelf, layout: Layout) -> dict[str, Any]:
     return {
         "calibration": take(layout.calibration(), _calibration, nobody),
         "calibrated_gains": take(layout.calibration_versus(), _calibration, nobody),
-        "agreement": take(layout.agreement(), _json, {}),
+        "agreement": take(layout.agreement(), read_object, {}),
     }
 
 
@@ -34,10 +33,3 @@ def _calibration(path: Path) -> pl.DataFrame:
     if missing := [name for name in CALIBRATION if name not in table.columns]:
         raise LookupError(f"it has no column {missing[0]!r}")
     return table.select(pl.col(name).cast(kind, strict=False) for name, kind in CALIBRATION.items())
-
-
-def _json(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError("not a JSON object")
-    return found
