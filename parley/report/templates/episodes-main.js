@@ -3,15 +3,19 @@
 async function show() {
   const values = state.read();
   const reading = Boolean(values.episode);
+  const turn = ++turns;
+  lastAsked = values.episode ?? lastAsked;
   fill(values);
   try {
     await list(values);
     if (reading) await read(values);
   } catch (error) {
+    if (turn !== turns) return;
     place("wait").textContent = `Not all of it could be read: ${error.message}. Copy the whole folder.`;
     place("wait").hidden = false;
     return;
   }
+  if (turn !== turns) return; // the address has changed while this was read
   const before = place("reading").hidden;
   place("browse").hidden = reading;
   place("reading").hidden = !reading;
@@ -23,14 +27,16 @@ async function show() {
     }
   } else {
     document.title = title;
-    if (!before) [...place("rows").querySelectorAll("tr")].find((row) => row.dataset.id === shownEpisode)?.querySelector("a").focus();
+    if (!before) [...place("rows").querySelectorAll("tr")].find((row) => row.dataset.id === lastAsked)?.querySelector("a").focus();
   }
   shownEpisode = values.episode ?? shownEpisode;
   document.documentElement.dataset.ready = values.episode ?? "list";
 }
 
 const title = document.title;
-let shownEpisode = null;
+let turns = 0;
+let shownEpisode = null; // the one on the page
+let lastAsked = null; // the one that the address named last: its row is where one was
 
 function step(by) {
   const values = state.read();
