@@ -61,7 +61,7 @@ def deferring() -> Iterator[Request]:
     after the first signal, end the job at once; other signals repeat themselves on clusters and change nothing. Only the
     main thread can do this.
     """
-    request = Request()
+    request, deadlines = Request(), list[threading.Timer]()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
@@ -71,7 +71,7 @@ def deferring() -> Iterator[Request]:
             end()
         if not request.made:
             request.made = True
-            set_deadline(GRACE_TO_SAVE)
+            deadlines.append(set_deadline(GRACE_TO_SAVE))
 
     before = {number: signal.signal(number, ask) for number in SAVING}
     try:
@@ -79,15 +79,19 @@ def deferring() -> Iterator[Request]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for deadline in deadlines:  # it has saved: whoever called it, maybe in a notebook, is not to die for that
+            deadline.cancel()
     if request.made:
+        signal.raise_signal(signal.SIGINT)  # a script gets its deadline by this
         raise KeyboardInterrupt
 
 
-def set_deadline(seconds: float | None = None) -> None:
-    """End in so many seconds, by default `GRACE`, whatever is still going on then."""
+def set_deadline(seconds: float | None = None) -> threading.Timer:
+    """End in so many seconds, by default `GRACE`, whatever is still going on then, unless that is cancelled."""
     timer = threading.Timer(GRACE if seconds is None else seconds, end)
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def end() -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,6 +163,37 @@ def test_who_was_not_asked_goes_on_and_obeys_again_later() -> None:
     with stopping.deferring() as stop:
         assert signal.getsignal(signal.SIGTERM) is not before
     assert not stop.made and signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_has_saved_is_not_ended_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a notebook, which calls a training and lives on.
+    monkeypatch.setattr(stopping, "GRACE_TO_SAVE", 0.2)
+    ended = threading.Event()
+    monkeypatch.setattr(stopping, "end", ended.set)
+    with pytest.raises(KeyboardInterrupt), stopping.deferring():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert not ended.wait(1)
+
+
+def test_a_script_that_has_saved_and_cannot_stop_just_ends() -> None:
+    code = """
+    stopping.GRACE = 0.3
+    def main():
+        with stopping.deferring() as stop:
+            say("at work")
+            while not stop.made:
+                time.sleep(0.01)
+    def stuck():
+        try:
+            main()
+        finally:
+            time.sleep(60)
+    run_as_script(stuck)
+    """
+    with job(code) as process:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=50)
+    assert process.returncode == 130 and errors == f"{stopping.INTERRUPTED}\n"
 
 
 PARENT = """
