@@ -35,15 +35,18 @@ class Undisturbed:
 
     outcome: dict[str, bytes]
     calls: int
+    twice: int
     kept: int
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tally: Tally, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     workshop = Workshop(tmp_path_factory.mktemp("undisturbed"), under_load(tally.base_url))
-    before = tally.read()["answered"]
+    before = tally.read()
     workshop.run("scores")
-    return Undisturbed(outcome(workshop), tally.read()["answered"] - before, workshop.calls())
+    after = tally.read()
+    took = {name: after[name] - before[name] for name in ("answered", "twice")}
+    return Undisturbed(outcome(workshop), took["answered"], took["twice"], workshop.calls())
 
 
 def test_struck_at_random_moments_it_ends_the_same_and_pays_for_calls_in_flight_alone(
@@ -73,6 +76,10 @@ def test_struck_at_random_moments_it_ends_the_same_and_pays_for_calls_in_flight_
     # Where a signal meets Python at its start, a traceback may name what it was doing just then, and two may be mixed.
     calm = [line for output in damage.outputs if "KeyboardInterrupt" not in output for line in output.splitlines()]
     assert not [line for line in calm if re.match(r"[\w.]+(Error|Exception): ", line)]
+
+
+def test_undisturbed_jobs_that_are_at_work_together_ask_for_nothing_twice(undisturbed: Undisturbed) -> None:
+    assert undisturbed.calls > 0 and undisturbed.twice == 0
 
 
 def talk() -> dict[str, Any]:

@@ -11,8 +11,8 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from parley.llm.blocks import Blocks
 from parley.llm.call import Reply, Request
 from parley.llm.claim import Claim
 from parley.llm.keeper import Keeper
+from parley.llm.neighbours import Neighbours
 from parley.llm.packing import unpack_request
 from parley.llm.salvage import salvage, suspicious
 from parley.llm.siblings import Siblings
@@ -61,6 +62,7 @@ class Ledger:
         self.path = path
         self._timeout = timeout
         self._siblings = Siblings(stage_root, path, timeout) if stage_root is not None else None
+        self._neighbours = Neighbours(stage_root, path) if stage_root is not None else None
         self._connection: sqlite3.Connection | None = None
         self._blocks: Blocks | None = None
         self._claim = Claim(path, timeout)
@@ -75,6 +77,8 @@ class Ledger:
 
     def __enter__(self) -> Self:
         self._sound(lambda: self._connect(create=False))
+        if self._neighbours is not None:
+            self._neighbours.open()
         return self
 
     def __exit__(
@@ -90,6 +94,8 @@ class Ledger:
             self._shut()
             if self._siblings is not None:
                 self._siblings.close()
+            if self._neighbours is not None:
+                self._neighbours.close()
             self._claim.release()
             self._absent = None
 
@@ -125,6 +131,21 @@ class Ledger:
         if reply is None and not self._claim.held and self._sound(self._take):
             reply = self.get(key)
         return reply
+
+    @asynccontextmanager
+    async def asking(self, key: str) -> AsyncIterator[Reply | None]:
+        """Within the block no other job of the stage asks for this key. Yields the reply if one has kept it meanwhile.
+
+        Waits while another job is asking: what two of them want at the same time is paid for once.
+        """
+        if self._neighbours is None or self._siblings is None:
+            yield None
+            return
+        async with self._neighbours.asking(key) as path:
+            found = None if path is None else self._siblings.look(path, key)
+            if found is not None:
+                self._count(found[1], replays=1)
+            yield None if found is None else found[0]
 
     def request(self, key: str) -> Request | None:
         """The stored request with this key, exactly as it was sent, from this file alone."""
@@ -199,6 +220,8 @@ class Ledger:
 
         if calls:
             self._sound(lambda: self._write(insert))
+            if self._neighbours is not None:
+                self._neighbours.keep(request.key for request, _ in calls)
         for request, reply in calls:
             took = {name: getattr(reply, name) for name in TOOK}
             self._count(store.label(request.model), calls=1, **took)

@@ -46,8 +46,17 @@ class Siblings:
         """A stored reply and the label of its model, or None."""
         if self._files is None:
             self._files = [path for path in sorted(self._root.rglob("*.sqlite")) if path.absolute() != self._own]
-        found = (self._look(path, key) for path in self._homes(key))
+        found = (self.look(path, key) for path in self._homes(key))
         return next((call for call in found if call is not None), None)
+
+    def look(self, path: Path, key: str) -> tuple[Reply, str] | None:
+        """The same from one file, as it is now."""
+
+        def read(connection: sqlite3.Connection) -> tuple[Reply, str] | None:
+            row = connection.execute(CALL, (key,)).fetchone()
+            return None if row is None else (store.reply_of(row[1:]), self._label(path, row[0], connection))
+
+        return self._read(path, read)
 
     def close(self) -> None:
         """Close the files. They are opened again when they are needed."""
@@ -80,13 +89,6 @@ class Siblings:
         if sys.byteorder == "little":
             entries.byteswap()
         return entries
-
-    def _look(self, path: Path, key: str) -> tuple[Reply, str] | None:
-        def read(connection: sqlite3.Connection) -> tuple[Reply, str] | None:
-            row = connection.execute(CALL, (key,)).fetchone()
-            return None if row is None else (store.reply_of(row[1:]), self._label(path, row[0], connection))
-
-        return self._read(path, read)
 
     def _label(self, path: Path, model: int | None, connection: sqlite3.Connection) -> str:
         if (path, model) not in self._labels:

@@ -97,6 +97,14 @@ class Speaker:
 
     async def _send(self, request: Request) -> Reply:
         self._ledger.ready()
+        async with self._ledger.asking(request.key) as kept:
+            if kept is None:
+                return await self._ask(request)
+        self.counts.replayed += 1
+        self.usage.add(kept)
+        return kept
+
+    async def _ask(self, request: Request) -> Reply:
         endpoint, name, extra_body = await self.source.reach(self._model, self._adapter)
         left: list[str] = []  # why batches did not answer
         if self._batcher is not None:
