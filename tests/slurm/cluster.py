@@ -200,26 +200,29 @@ class Cluster:
     def stop(self) -> None:
         """Cancel what runs and end every daemon that was started; the leash last of all."""
         if self._started:
-            with suppress(subprocess.SubprocessError, RuntimeError, OSError):  # what is to end may be half dead
-                self.command("scancel", "--user=root", "--signal=KILL", "--full")
-                self.command("scancel", "--user=root")
-                self._wait("its jobs to end", lambda: not self.command("squeue", "-h", "-t", "running,completing"))
-            for daemons in (*[f"slurmd-{node}" for node in NODES], "slurmctld"), ("slurmdbd",), ("mariadb", "munged"):
-                _end([self.folder / "run" / f"{name}.pid" for name in daemons])
-            self._sweep()
+            if (self.folder / "run" / "slurmctld.pid").exists():
+                with suppress(subprocess.SubprocessError, RuntimeError):  # what is to end may be half dead
+                    self.command("scancel", "--user=root", "--signal=KILL", "--full")
+                    self.command("scancel", "--user=root")
+                    self._wait("its jobs to end", lambda: not self.command("squeue", "-h", "-t", "running,completing"))
+            _end([self.folder / "run" / f"{name}.pid" for name in (*[f"slurmd-{node}" for node in NODES], "slurmctld")])
+            self._sweep()  # accounts, database and munge: there is nothing in them to be saved
             if USUAL.is_symlink() and Path(os.readlink(USUAL)) == self.conf:
                 USUAL.unlink()
         if self._leash is not None:
             self._leash.communicate(RELEASE)
 
     def _sweep(self) -> None:
-        """Kill what is left of the cluster: what was starting when it was stopped had no file with its number yet."""
+        """Kill what is left of the cluster, also what was just starting and has no file with its number yet."""
+        found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 words, conf = process.cmdline(), process.environ().get("SLURM_CONF", "")
                 ours = conf == str(self.conf) or any(str(self.folder) in word for word in words)
                 if ours and process.pid not in (os.getpid(), self._leash and self._leash.pid):
                     process.kill()
+                    found.append(process)
+        psutil.wait_procs(found, timeout=PATIENCE / 4)
 
     def command(self, *words: str) -> str:
         """What a command of SLURM prints. Raises CalledProcessError if it fails."""
