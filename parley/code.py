@@ -1,26 +1,22 @@
 """Code identity: what a rule's script does, by the meaning of its source and of every parley module it reaches."""
 
-import ast
 import hashlib
 from functools import cache
 from pathlib import Path
 
+from parley.meaning import Meaning, Memory
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
+@cache
+def _memory(root: Path) -> Memory:
+    return Memory(root / "parley" / "__pycache__")
 
 
 @cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+def _meaning(path: Path) -> Meaning:
+    return _memory(ROOT).of(path)
 
 
 def _module_path(name: str) -> Path | None:
@@ -34,17 +30,13 @@ def _module_path(name: str) -> Path | None:
 @cache
 def _imports(path: Path) -> frozenset[Path]:
     """The parley modules that a file names in an import anywhere, those inside functions too."""
-    found: set[Path] = set()
-    for node in ast.walk(_parsed(path)):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            if name.split(".")[0] == "parley" and (module := _module_path(name)):
-                found.add(module)
-    return frozenset(found)
+    return frozenset(module for name in _meaning(path).names if (module := _module_path(name)))
+
+
+def forget() -> None:
+    """Look at every file anew, as a new process does."""
+    for remembered in (_memory, _meaning, _imports):
+        remembered.cache_clear()
 
 
 def reached(path: Path) -> list[Path]:
@@ -59,16 +51,11 @@ def reached(path: Path) -> list[Path]:
     return sorted(seen)
 
 
-@cache
-def _own_hash(path: Path) -> str:
-    # A fresh parse: removing docstrings changes the tree.
-    tree = _without_docstrings(ast.parse(path.read_text(encoding="utf-8")))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
 def modules_hash(*modules: str) -> str:
     """Twelve hex digits over what these files of Parley do, given from the checkout on; what they import does not count."""
-    return hashlib.sha256(" ".join(_own_hash(ROOT / module) for module in modules).encode()).hexdigest()[:12]
+    total = hashlib.sha256(" ".join(_meaning(ROOT / module).tree for module in modules).encode())
+    _memory(ROOT).keep()
+    return total.hexdigest()[:12]
 
 
 def code_hash(script: str) -> str:
@@ -78,5 +65,6 @@ def code_hash(script: str) -> str:
     """
     total = hashlib.sha256()
     for path in reached(ROOT / "scripts" / f"{script}.py"):
-        total.update(f"{path.relative_to(ROOT)} {_own_hash(path)}\n".encode())
+        total.update(f"{path.relative_to(ROOT)} {_meaning(path).tree}\n".encode())
+    _memory(ROOT).keep()
     return total.hexdigest()[:12]

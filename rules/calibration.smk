@@ -8,7 +8,7 @@ rule calibration:
 
 rule calibrate:
     input:
-        paths.calibration_inputs(),
+        here(paths.calibration_inputs()),
     output:
         means=f"{results}/human/calibration.parquet",
         versus=f"{results}/human/calibration.versus_{paths.baseline}.parquet",

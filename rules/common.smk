@@ -65,9 +65,31 @@ def seats(wildcards):
     return first, second
 
 
-def adapters_of(players):
-    """The `--adapter` options of a job in which these players speak."""
-    return " ".join(f"--adapter {name}={paths.policy(name)}" for name in paths.trained(players))
+# Results may lie in storage, such as a bucket (--default-storage-provider). Snakemake then brings along what a job names
+# as input and nothing else, and a job finds it at the path that it is given. Without storage these say nothing new.
+in_storage = workflow.storage_settings.default_storage_provider is not None
+
+
+def here(files):
+    """Inputs, of which those that no rule of an experiment makes lie in the working directory, wherever results lie."""
+    return [file if file.startswith(f"{results}/") else local(file) for file in files] if in_storage else files
+
+
+def brought(files):
+    """What a job reads beside the small files that stand for it: inputs too, where it would not be there otherwise."""
+    return files if in_storage else []
+
+
+def folders_of(players):
+    """The folders of the adapters that these players speak with, where they have to be brought along."""
+    return brought([paths.policy(name) for name in paths.trained(players)])
+
+
+def adapters_of(players, folders):
+    """The `--adapter` options of a job in which these players speak; `folders` are those that were brought along."""
+    names = paths.trained(players)
+    found = zip(names, folders or map(paths.policy, names), strict=True)
+    return " ".join(f"--adapter {name}={folder}" for name, folder in found)
 
 
 # What jobs are given. These are functions of the models of a job, of its inputs and of the attempt, and never params:

@@ -10,10 +10,11 @@ rule play:
     input:
         tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
         casts=f"{results}/tasks/{{task_set}}/{{shard}}.casts.json",
-        characters=experiment.world.characters,
-        prompts=[*paths.turn_prompt(), experiment.prompts.retry],
+        characters=here([experiment.world.characters]),
+        prompts=here([*paths.turn_prompt(), experiment.prompts.retry]),
         policies=lambda wildcards: paths.manifests(seats(wildcards)),
-        checkpoints=lambda wildcards: paths.checkpoints(seats(wildcards)),
+        adapters=lambda wildcards: folders_of(seats(wildcards)),
+        checkpoints=lambda wildcards: here(paths.checkpoints(seats(wildcards))),
     output:
         episodes=f"{results}/episodes/{{task_set}}/{{players}}/{{shard}}.jsonl",
         usage=f"{results}/usage/episodes/{{task_set}}/{{players}}/{{shard}}.json",
@@ -33,7 +34,7 @@ rule play:
     params:
         cfg=lambda wildcards: staleness.episodes(experiment, seats(wildcards)),
         code=code_hash("episodes"),
-        adapters=lambda wildcards: adapters_of(seats(wildcards)),
+        adapters=lambda wildcards, input: adapters_of(seats(wildcards), input.adapters),
         experiment=paths.resolved,
     message:
         "play episodes: {wildcards.players} on {wildcards.task_set} {wildcards.shard}"

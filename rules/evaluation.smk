@@ -13,7 +13,7 @@ rule score:
         ratings=lambda wildcards: paths.study_ratings(wildcards.player, experiment.evaluations[wildcards.evaluation]),
         policies=lambda wildcards: paths.manifests([wildcards.player]),
         tasks=lambda wildcards: paths.tasks(experiment.evaluations[wildcards.evaluation].tasks),
-        prompts=[experiment.prompts.rating, experiment.prompts.turn],
+        prompts=here([experiment.prompts.rating, experiment.prompts.turn]),
     output:
         f"{results}/scores/{{player}}/{{evaluation}}.parquet",
     log:
@@ -103,8 +103,9 @@ rule compare_judges:
 rule knowledge:
     input:
         policy=f"{results}/policies/{{policy}}.json",
-        checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
-        test=paths.knowledge_files(),
+        adapter=lambda wildcards: folders_of([wildcards.policy]),
+        checkpoints=lambda wildcards: here(paths.checkpoints([wildcards.policy])),
+        test=here(paths.knowledge_files()),
     output:
         f"{results}/knowledge/{{policy}}.json",
     log:
@@ -121,7 +122,7 @@ rule knowledge:
     params:
         cfg=lambda wildcards: staleness.knowledge(experiment, wildcards.policy),
         code=code_hash("knowledge"),
-        adapters=lambda wildcards: adapters_of([wildcards.policy]),
+        adapters=lambda wildcards, input: adapters_of([wildcards.policy], input.adapter),
         experiment=paths.resolved,
     message:
         "test the knowledge of {wildcards.policy}"
@@ -168,8 +169,8 @@ rule judge:
     input:
         episodes=f"{results}/episodes/{{task_set}}/{{players}}/{{shard}}.jsonl",
         tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
-        characters=experiment.world.characters,
-        prompts=[experiment.prompts.safety, experiment.prompts.retry],
+        characters=here([experiment.world.characters]),
+        prompts=here([experiment.prompts.safety, experiment.prompts.retry]),
     output:
         judgements=f"{results}/judgements/{{task_set}}/{{players}}/{{judge}}/{{shard}}.jsonl",
         usage=f"{results}/usage/judgements/{{task_set}}/{{players}}/{{judge}}/{{shard}}.json",
@@ -208,7 +209,7 @@ rule safety:
         ratings=lambda wildcards: paths.study_ratings(wildcards.player, experiment.safety),
         policies=lambda wildcards: paths.manifests([wildcards.player]),
         tasks=lambda wildcards: paths.tasks(experiment.safety.tasks),
-        lexicon=experiment.safety.lexicon if experiment.safety else [],
+        lexicon=here([experiment.safety.lexicon] if experiment.safety else []),
     output:
         table=f"{results}/safety/{{player}}.json",
         seats=f"{results}/safety/{{player}}.seats.jsonl",

@@ -5,12 +5,12 @@
 # params: what was brought in stays, wherever it came from, until it is asked for again (-R sotopia).
 rule sotopia:
     output:
-        characters=update("imported/sotopia/characters.jsonl"),
-        relationships=update("imported/sotopia/relationships.jsonl"),
-        tasks=update("imported/sotopia/tasks.jsonl"),
-        safety=update("imported/sotopia/safety.jsonl"),
-        leftovers=update("imported/sotopia/leftovers.jsonl"),
-        provenance=update("imported/sotopia/provenance.json"),
+        characters=update(local("imported/sotopia/characters.jsonl")),
+        relationships=update(local("imported/sotopia/relationships.jsonl")),
+        tasks=update(local("imported/sotopia/tasks.jsonl")),
+        safety=update(local("imported/sotopia/safety.jsonl")),
+        leftovers=update(local("imported/sotopia/leftovers.jsonl")),
+        provenance=update(local("imported/sotopia/provenance.json")),
     log:
         "imported/sotopia/import.log",
     localrule: True
@@ -30,10 +30,10 @@ rule sotopia:
 # As rule sotopia. SOTOPIA's own tasks come first, so that nothing is written from what they were written from.
 rule keywords:
     input:
-        tasks=ancient("imported/sotopia/tasks.jsonl"),
+        tasks=ancient(local("imported/sotopia/tasks.jsonl")),
     output:
-        keywords=update("imported/keywords.jsonl"),
-        provenance=update("imported/keywords.provenance.json"),
+        keywords=update(local("imported/keywords.jsonl")),
+        provenance=update(local("imported/keywords.provenance.json")),
     log:
         "imported/keywords.log",
     localrule: True

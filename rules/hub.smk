@@ -45,6 +45,7 @@ rule push_adapter:
     input:
         dataset=f"{results}/datasets/{{policy}}/manifest.json",
         policy=f"{results}/policies/{{policy}}.json",
+        folder=brought([f"{results}/policies/{{policy}}"]),
         scores=lambda wildcards: paths.card_scores(wildcards.policy),
         differences=lambda wildcards: paths.card_differences(wildcards.policy),
     output:
@@ -67,7 +68,7 @@ rule push_adapter:
         cfg=lambda wildcards: staleness.pushing(experiment, wildcards.policy),
         code=code_hash("push"),
         namespace=os.environ.get("PARLEY_HUB", ""),
-        adapter=lambda wildcards: paths.policy(wildcards.policy),
+        adapter=lambda wildcards, input: input.folder[0] if input.folder else paths.policy(wildcards.policy),
         experiment=paths.resolved,
     message:
         "push the adapter of {wildcards.policy} to the hub"
@@ -80,7 +81,7 @@ rule push_adapter:
 # As an import: no inputs or params, so that what was pulled stays until it is asked for again.
 rule pull:
     output:
-        update("imported/{kind}s/{name}/provenance.json"),
+        update(local("imported/{kind}s/{name}/provenance.json")),
     log:
         "imported/logs/{kind}s/{name}.log",
     wildcard_constraints:

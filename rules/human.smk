@@ -11,7 +11,7 @@ rule sample_items:
         episodes=paths.human_episodes(),
         ratings=paths.human_judged(),
         tasks=paths.tasks(paths.human_evaluation().tasks) if experiment.human else [],
-        characters=experiment.world.characters,
+        characters=here([experiment.world.characters]),
     output:
         sampled=f"{results}/human/items.jsonl",
         key=f"{results}/human/key.parquet",
@@ -42,8 +42,8 @@ rule annotate:
     input:
         sampled=f"{results}/human/items.jsonl",
         key=f"{results}/human/key.parquet",
-        prompts=[experiment.prompts.annotation, experiment.prompts.retry],
-        texts=paths.study_texts(),
+        prompts=here([experiment.prompts.annotation, experiment.prompts.retry]),
+        texts=here(paths.study_texts()),
     output:
         ratings=f"{results}/human/ratings.parquet",
         usage=f"{results}/usage/human/ratings.json",

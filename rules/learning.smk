@@ -8,7 +8,7 @@ rule policies:
 
 rule select:
     input:
-        ratings=lambda wildcards: paths.training_ratings(wildcards.policy),
+        ratings=lambda wildcards: here(paths.training_ratings(wildcards.policy)),
     output:
         f"{results}/selections/{{policy}}.parquet",
     log:
@@ -37,10 +37,10 @@ rule select:
 rule collect:
     input:
         selection=f"{results}/selections/{{policy}}.parquet",
-        episodes=lambda wildcards: paths.training_episodes(wildcards.policy),
+        episodes=lambda wildcards: here(paths.training_episodes(wildcards.policy)),
         tasks=lambda wildcards: paths.tasks(paths.learned_from(wildcards.policy).tasks),
-        characters=experiment.world.characters,
-        prompt=paths.turn_prompt(),
+        characters=here([experiment.world.characters]),
+        prompt=here(paths.turn_prompt()),
     output:
         f"{results}/datasets/{{policy}}/train.parquet",
         f"{results}/datasets/{{policy}}/README.md",
@@ -72,7 +72,7 @@ rule collect:
 
 rule base_policy:
     input:
-        checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
+        checkpoints=lambda wildcards: here(paths.checkpoints([wildcards.policy])),
     output:
         folder=directory(f"{results}/policies/{{policy}}"),
         manifest=f"{results}/policies/{{policy}}.json",
@@ -104,8 +104,10 @@ rule base_policy:
 rule train:
     input:
         dataset=f"{results}/datasets/{{policy}}/manifest.json",
+        samples=brought([f"{results}/datasets/{{policy}}/train.parquet"]),
         parent=lambda wildcards: paths.manifests([experiment.policies[wildcards.policy].parent]),
-        checkpoints=lambda wildcards: paths.checkpoints([wildcards.policy]),
+        adapter=lambda wildcards: folders_of([experiment.policies[wildcards.policy].parent]),
+        checkpoints=lambda wildcards: here(paths.checkpoints([wildcards.policy])),
     output:
         folder=directory(f"{results}/policies/{{policy}}"),
         manifest=f"{results}/policies/{{policy}}.json",
@@ -132,7 +134,7 @@ rule train:
     params:
         cfg=lambda wildcards: staleness.training(experiment, wildcards.policy),
         code=code_hash("training"),
-        parent=lambda wildcards: adapters_of([experiment.policies[wildcards.policy].parent]),
+        parent=lambda wildcards, input: adapters_of([experiment.policies[wildcards.policy].parent], input.adapter),
         experiment=paths.resolved,
     message:
         "train {wildcards.policy}"

@@ -11,8 +11,8 @@ rule rate:
     input:
         episodes=f"{results}/episodes/{{task_set}}/{{players}}/{{shard}}.jsonl",
         tasks=f"{results}/tasks/{{task_set}}/{{shard}}.jsonl",
-        characters=experiment.world.characters,
-        prompts=[experiment.prompts.rating, experiment.prompts.retry],
+        characters=here([experiment.world.characters]),
+        prompts=here([experiment.prompts.rating, experiment.prompts.retry]),
     output:
         ratings=f"{results}/ratings/{{task_set}}/{{players}}/{{judge}}/{{shard}}.parquet",
         usage=f"{results}/usage/ratings/{{task_set}}/{{players}}/{{judge}}/{{shard}}.json",
@@ -68,8 +68,8 @@ use rule rate as rate_swapped with:
 # The frozen episodes, by every judge, once a date of the config.
 rule ask_canary:
     input:
-        frozen=paths.canary_files(),
-        prompts=[experiment.prompts.rating, experiment.prompts.retry],
+        frozen=here(paths.canary_files()),
+        prompts=here([experiment.prompts.rating, experiment.prompts.retry]),
     output:
         drift=f"{results}/canary/{{judge}}.json",
         marks=f"{results}/canary/{{judge}}.parquet",

@@ -15,7 +15,9 @@ rule figures:
 
 rule page:
     input:
-        **reads(paths),
+        **{kind: here(files) for kind, files in reads(paths).items()},
+        logs=folders_of(paths.trained_policies()),
+        datasets=brought([paths.dataset(name, "manifest.json") for name in paths.trained_policies()]),
     output:
         page=report(
             report_page,

@@ -18,7 +18,7 @@ for table in layout.TABLES:
 
 rule tabulate:
     input:
-        lambda wildcards: paths.table_inputs(wildcards.table),
+        lambda wildcards: here(paths.table_inputs(wildcards.table)),
     output:
         csv=report(
             f"{results}/tables/{{table}}.csv",

@@ -11,9 +11,9 @@ rule tasks:
 
 rule write:
     input:
-        keywords=experiment.world.keywords,
-        known=[entry.file for entry in experiment.task_sets.values() if entry.file],
-        prompts=[experiment.prompts.task, experiment.prompts.retry],
+        keywords=here([experiment.world.keywords]),
+        known=here([entry.file for entry in experiment.task_sets.values() if entry.file]),
+        prompts=here([experiment.prompts.task, experiment.prompts.retry]),
     output:
         tasks=update(f"{results}/tasks/{{task_set}}/written.jsonl"),
         funnel=f"{results}/tasks/{{task_set}}/written.funnel.json",
@@ -48,10 +48,10 @@ rule write:
 
 rule cast:
     input:
-        tasks=lambda wildcards: paths.source(wildcards.task_set),
+        tasks=lambda wildcards: here([paths.source(wildcards.task_set)]),
         funnel=lambda wildcards: paths.funnel(wildcards.task_set),
-        characters=experiment.world.characters,
-        relationships=experiment.world.relationships,
+        characters=here([experiment.world.characters]),
+        relationships=here([experiment.world.relationships]),
     output:
         tasks=update(f"{results}/tasks/{{task_set}}/{{shard}}.jsonl"),
         summary=f"{results}/tasks/{{task_set}}/{{shard}}.casts.json",

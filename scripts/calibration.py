@@ -9,10 +9,10 @@ from parley.errors import run_as_script
 from parley.evaluation.calibration import differences, means
 from parley.evaluation.concordance import concordance
 from parley.evaluation.study import Study
-from parley.layout import Layout
 from parley.progress import Journal
 from parley.records.frames import write_parquet
 from parley.records.jsonl import write_text
+from parley.whereabouts import layout_beside
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--agreement", type=Path, required=True, help="output: how alike people and the judge rate")
     options = parser.parse_args()
     with Journal(options.log) as journal:
-        layout = Layout(load(options.experiment))
+        layout = layout_beside(options.out, load(options.experiment))
         study = Study(layout)
         rated = study.rated()
         write_parquet(options.out, means(rated, study.simulated))

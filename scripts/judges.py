@@ -18,6 +18,7 @@ from parley.records.episode import Episode
 from parley.records.jsonl import iterate_jsonl, write_text
 from parley.records.rating import read_ratings
 from parley.records.task import read_tasks
+from parley.whereabouts import layout_beside
 
 
 def bench(layout: Layout, evaluation: str) -> Bench:
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="output: the comparison, as JSON")
     options = parser.parse_args()
     with Journal(options.log) as journal:
-        found = compare_judges(bench(Layout(load(options.experiment)), options.evaluation))
+        found = compare_judges(bench(layout_beside(options.out, load(options.experiment)), options.evaluation))
         write_text(options.out, json.dumps(found, indent=1) + "\n")
         journal.line(f"{len(found['judges'])} judges, {len(found['scores'])} scores")
 

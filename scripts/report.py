@@ -5,7 +5,6 @@ from pathlib import Path
 from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
-from parley.layout import Layout
 from parley.progress import Journal
 from parley.records.jsonl import write_text
 from parley.report.episodes.catalogue import Catalogue
@@ -14,6 +13,7 @@ from parley.report.load import load as load_findings
 from parley.report.page import render
 from parley.report.parts import simulated
 from parley.report.provenance import provenance
+from parley.whereabouts import layout_beside
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
-        layout = Layout(experiment)
+        layout = layout_beside(options.out, experiment)
         findings = load_findings(Path(layout.results), experiment)
         folder = options.episodes or options.out.parent / "episodes"
         number = write_folder(Catalogue(layout, findings.gaps), folder, bool(simulated(findings)))

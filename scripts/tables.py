@@ -5,7 +5,7 @@ from pathlib import Path
 from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
-from parley.layout import TABLES, Layout
+from parley.layout import TABLES
 from parley.progress import Journal
 from parley.records.jsonl import write_text
 from parley.report.latex import latex
@@ -13,6 +13,7 @@ from parley.report.markdown import markdown
 from parley.report.sheets import sheet
 from parley.tables.catalogue import make
 from parley.tables.cells import write_cells
+from parley.whereabouts import layout_beside
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
-        cells = make(options.table, Layout(experiment))
+        cells = make(options.table, layout_beside(options.out, experiment))
         shown = sheet(options.table, cells, experiment)
         write_cells(options.out, cells)
         write_text(options.out.with_suffix(".md"), markdown(shown))

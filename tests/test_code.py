@@ -30,8 +30,7 @@ class Checkout:
 
     def hashes(self) -> dict[str, str]:
         """The hash of every script as a new process would see it."""
-        for remembered in (code._parsed, code._imports, code._own_hash):
-            remembered.cache_clear()
+        code.forget()
         return {path.stem: code.code_hash(path.stem) for path in sorted((self.root / "scripts").glob("*.py"))}
 
     def changed_by(self, path: str, edit: Edit) -> set[str]:
@@ -43,8 +42,7 @@ class Checkout:
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    for remembered in (code._parsed, code._imports, code._own_hash):
-        remembered.cache_clear()
+    code.forget()
 
 
 # -- a small checkout ----------------------------------------------------------------------------------------------
@@ -122,7 +120,7 @@ def test_a_file_that_moves_counts_and_a_checkout_that_moves_does_not(
 
 def test_the_hash_of_modules_is_theirs_alone(copy: Checkout) -> None:
     def now() -> str:
-        code._own_hash.cache_clear()
+        code.forget()
         return code.modules_hash(*CODE)
 
     before = now()

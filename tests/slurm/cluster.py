@@ -30,6 +30,8 @@ USUAL = Path("/etc/slurm/slurm.conf")
 NODES: dict[str, tuple[str, int]] = {"cpu1": ("", 0), "spare1": ("", 0), "gpu1": ("h100", 2), "gpu2": ("a100", 2)}
 PATIENCE = 60.0  # seconds
 QUIETLY = ("-y", "-qq", "--no-install-recommends")
+#: What tells the leash that there is nothing left to do.
+RELEASE = b"done"
 HERE = Path(__file__).resolve().parents[2]
 
 SLURM_CONF = """\
@@ -179,7 +181,7 @@ class Cluster:
         USUAL.unlink(missing_ok=True)  # `install` has seen that it is none, or a cluster's that was killed
         USUAL.symlink_to(self.conf)
         self._started = True
-        # Ends the daemons if this process is killed: the pipe to it ends then.
+        # Ends the daemons if this process is killed, also in the midst of `stop`: the pipe to it ends then.
         leash = [sys.executable, "-m", "tests.slurm.cluster", "leash", str(self.folder)]
         self._leash = subprocess.Popen(leash, cwd=HERE, stdin=subprocess.PIPE, start_new_session=True)
         munge = self.folder / "munge"
@@ -196,20 +198,31 @@ class Cluster:
         self._wait("its nodes", lambda: self.states() == dict.fromkeys(NODES, "idle"))
 
     def stop(self) -> None:
-        """Cancel what runs and end every daemon that was started."""
+        """Cancel what runs and end every daemon that was started; the leash last of all."""
+        if self._started:
+            if (self.folder / "run" / "slurmctld.pid").exists():
+                with suppress(subprocess.SubprocessError, RuntimeError):  # what is to end may be half dead
+                    self.command("scancel", "--user=root", "--signal=KILL", "--full")
+                    self.command("scancel", "--user=root")
+                    self._wait("its jobs to end", lambda: not self.command("squeue", "-h", "-t", "running,completing"))
+            _end([self.folder / "run" / f"{name}.pid" for name in (*[f"slurmd-{node}" for node in NODES], "slurmctld")])
+            self._sweep()  # accounts, database and munge: there is nothing in them to be saved
+            if USUAL.is_symlink() and Path(os.readlink(USUAL)) == self.conf:
+                USUAL.unlink()
         if self._leash is not None:
-            self._leash.terminate()
-            self._leash.communicate()
-        if not self._started:
-            return
-        with suppress(subprocess.SubprocessError):
-            self.command("scancel", "--user=root", "--signal=KILL", "--full")
-            self.command("scancel", "--user=root")
-            self._wait("its jobs to end", lambda: not self.command("squeue", "-h", "-t", "running,completing"))
-        for daemons in (*[f"slurmd-{node}" for node in NODES], "slurmctld"), ("slurmdbd",), ("mariadb", "munged"):
-            _end([self.folder / "run" / f"{name}.pid" for name in daemons])
-        if _ours(USUAL):
-            USUAL.unlink()
+            self._leash.communicate(RELEASE)
+
+    def _sweep(self) -> None:
+        """Kill what is left of the cluster, also what was just starting and has no file with its number yet."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                words, conf = process.cmdline(), process.environ().get("SLURM_CONF", "")
+                ours = conf == str(self.conf) or any(str(self.folder) in word for word in words)
+                if ours and process.pid not in (os.getpid(), self._leash and self._leash.pid):
+                    process.kill()
+                    found.append(process)
+        psutil.wait_procs(found, timeout=PATIENCE / 4)
 
     def command(self, *words: str) -> str:
         """What a command of SLURM prints. Raises CalledProcessError if it fails."""
@@ -354,8 +367,14 @@ def _alone() -> Iterator[None]:
 
 
 def follow(folder: Path) -> None:
-    """Wait for the process that started the cluster in `folder` to end, then end the cluster."""
-    sys.stdin.read()
+    """Wait for the process that started the cluster in `folder` to end, then end what it has left of the cluster.
+
+    Whoever ends that process and all its children by a signal does not reach this one: only SIGKILL would.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.stdin.buffer.read() == RELEASE:
+        return
     left = Cluster(folder)
     left._started = True
     left.stop()

@@ -142,11 +142,6 @@ def talked(shards: int = 1) -> list[str]:
     return [f"results/talk/episodes/small/expert+expert/{shard:02d}.jsonl" for shard in range(shards)]
 
 
-def rated() -> str:
-    """The ratings of that talk."""
-    return "results/talk/ratings/small/expert+expert/judge/00.parquet"
-
-
 def two_policies() -> dict[str, Any]:
     """Two policies trained from one parent on the same talk, and measured; the base is served by vLLM."""
     training = {"epochs": 1, "learning_rate": 0.003, "batch_size": 4, "alpha": 8, "dropout": 0, "max_length": 1024}
