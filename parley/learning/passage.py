@@ -12,7 +12,7 @@ from parley.learning.packing import packs
 #: Tokens that go through a GPU at once at the most. More make it no faster.
 MOST_TOKENS = 16_384
 #: The same where attention is computed under a mask, for all pairs of tokens in a sequence, also those of two samples.
-MASKED_TOKENS = 4_096
+MASKED_TOKENS = 2_048
 #: Tokens at once that keep a GPU busy. Where there is memory for fewer, layers are rather computed twice.
 BUSY_TOKENS = 2_048
 #: Share of the memory that is planned with. The rest is the allocator's, whose blocks are never all in use.
