@@ -142,7 +142,7 @@ def measure(name: str, base: Path, steps: int) -> Figures:
     gpu = torch.cuda.is_available()
     batch = Training().batch_size
     drawn = samples((WARM + steps) * batch, config.vocab_size, 1 if gpu else 1 / 8)
-    recipe = recipes(gpu, Device.here().attention, max(len(row.ids) for row in drawn))[name]
+    recipe = recipes(gpu, Device.here().kernel(packed=False), max(len(row.ids) for row in drawn))[name]
     settings = recipe.settings
     order = training_order([len(row.ids) for row in drawn], batch, 1, 1) if recipe.sorted else range(len(drawn))
     rows = [drawn[index] for index in order]

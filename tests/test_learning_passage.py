@@ -1,8 +1,6 @@
 """Passage: what goes through a device at once follows from its memory; what a layer keeps is counted where it is kept."""
 
-import sys
 from contextlib import nullcontext
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from transformers import AutoModelForCausalLM, MistralConfig
 from parley.config import Training
 from parley.learning.activations import activations
 from parley.learning.packing import packs
-from parley.learning.passage import BUSY_TOKENS, MASKED_TOKENS, MOST_TOKENS, Device, Passage, attention
+from parley.learning.passage import BUSY_TOKENS, MASKED_TOKENS, MOST_TOKENS, Device, Passage
 
 GB = 10**9
 SEVEN = MistralConfig(sliding_window=None)  # its defaults are those of the 7B model
@@ -62,9 +60,16 @@ def test_under_a_mask_sequences_are_short() -> None:
     assert choose(Device(141 * GB), [5_000, 100]).tokens == 5_000
 
 
+def test_attention_for_samples_of_unlike_lengths_is_for_packed_ones() -> None:
+    device = Device(141 * GB, "varlen")
+    assert choose(device).attention == "varlen" and choose(device).tokens > MASKED_TOKENS
+    assert choose(device, packing=False).attention == "sdpa"
+    assert choose(H200, packing=False).attention == "flash_attention_2"
+
+
 @given(
     st.integers(0, 200),
-    st.sampled_from(["sdpa", "flash_attention_2"]),
+    st.sampled_from(["sdpa", "varlen", "flash_attention_2"]),
     st.lists(st.integers(2, 5_000), min_size=1, max_size=40),
     st.sampled_from(["none", "nf4"]),
     st.integers(1, 20),
@@ -81,29 +86,6 @@ def test_every_sample_goes_through_whatever_the_memory(
     elif memory:
         assert batch % passage.samples == 0
     assert choose(device, lengths, quantization=quantization, batch_size=batch) == passage
-
-
-# -- what is installed -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("two", "three", "hopper", "loads", "name"),
-    [
-        (False, False, True, True, "sdpa"),
-        (True, False, True, True, "flash_attention_2"),
-        (True, True, True, True, "flash_attention_3"),
-        (True, True, False, True, "flash_attention_2"),
-        (True, True, True, False, "sdpa"),  # built for another torch
-    ],
-)
-def test_the_best_attention_that_can_be_loaded_is_taken(
-    monkeypatch: pytest.MonkeyPatch, two: bool, three: bool, hopper: bool, loads: bool, name: str
-) -> None:
-    monkeypatch.setattr("transformers.utils.import_utils.is_flash_attn_2_available", lambda: two)
-    monkeypatch.setattr("transformers.utils.import_utils.is_flash_attn_3_available", lambda: three)
-    for module in ("flash_attn", "flash_attn_interface"):
-        monkeypatch.setitem(sys.modules, module, ModuleType(module) if loads else None)
-    assert attention(hopper) == name
 
 
 # -- activations -------------------------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """Passage: how the samples of a step go through the device. It decides time and memory, not what is learned."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
+import torch
+
 from parley.config import Training
 from parley.learning.activations import activations
+from parley.learning.attention import MASKED, VARLEN, attention
 from parley.learning.packing import packs
 
 #: Tokens that go through a GPU at once at the most. More make it no faster.
@@ -21,12 +23,11 @@ PLANNED = 0.85
 FIXED = 2_000_000_000
 #: Bytes of a base in 4 bits for one in 16, its scales and what stays in 16 bits included (arXiv 2305.14314, section 3).
 QUARTER = 0.3
-MASKED = "sdpa"
 
 
 @dataclass(frozen=True)
 class Device:
-    """What counts of a GPU: its memory in bytes, and the attention that is installed for it. No memory: the CPU."""
+    """What counts of a GPU: its memory in bytes, and the attention that it can run. No memory: the CPU."""
 
     memory: int = 0
     attention: str = MASKED
@@ -34,29 +35,13 @@ class Device:
     @classmethod
     def here(cls) -> Self:
         """The GPU that torch sees, or the CPU."""
-        import torch
-
         if not torch.cuda.is_available():
             return cls()
-        hopper = torch.cuda.get_device_capability(0)[0] == 9
-        return cls(torch.cuda.get_device_properties(0).total_memory, attention(hopper))
+        return cls(torch.cuda.get_device_properties(0).total_memory, attention())
 
-
-def attention(hopper: bool) -> str:
-    """The name that transformers has for the best attention that is installed and, built for this torch, can be loaded."""
-    from transformers.utils.import_utils import is_flash_attn_2_available, is_flash_attn_3_available
-
-    if hopper and is_flash_attn_3_available():
-        with suppress(ImportError, OSError):
-            import flash_attn_interface  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
-
-            return "flash_attention_3"
-    if is_flash_attn_2_available():
-        with suppress(ImportError, OSError):
-            import flash_attn  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
-
-            return "flash_attention_2"
-    return MASKED
+    def kernel(self, packed: bool) -> str:
+        """The attention for samples that are packed, or padded."""
+        return MASKED if self.attention == VARLEN and not packed else self.attention
 
 
 @dataclass(frozen=True)
@@ -99,7 +84,7 @@ class Passage:
             samples = max(len(pack) for step in steps for pack in packs(step, tokens))
         else:
             samples = micro_batch(batch, longest, tokens) if device.memory else batch
-        return cls(packed, samples, tokens, checkpointing, device.attention)
+        return cls(packed, samples, tokens, checkpointing, device.kernel(packed))
 
 
 def micro_batch(batch: int, longest: int, tokens: int) -> int:

@@ -20,10 +20,11 @@ from trl.trainer.sft_trainer import SFTTrainer
 from parley.canonical import seed_from
 from parley.config import Training
 from parley.errors import ParleyError
+from parley.learning.attention import MASKED
 from parley.learning.checkpoints import Pace, latest, seal
 from parley.learning.memory import Fit, is_out_of_memory, weights
 from parley.learning.packing import PackedBatches
-from parley.learning.passage import MASKED, Device, Passage
+from parley.learning.passage import Device, Passage
 from parley.learning.tokens import IGNORED, Encoded
 from parley.stopping import deferring
 
