@@ -16,7 +16,9 @@ from transformers import AutoModelForCausalLM
 from parley.learning import attention as kernels
 from parley.learning.attention import attention, computes
 from parley.learning.packing import PackedBatches
-from tests.test_learning_packing import examples, samples
+from parley.learning.passage import Passage
+from parley.learning.sft import finetune
+from tests.test_learning_packing import QUIET, examples, samples
 from tests.tiny import tiny_model
 
 CPU = torch.device("cpu")
@@ -91,6 +93,22 @@ def test_a_window_reaches_as_far_back_as_transformers_says(base: Path, monkeypat
         with torch.no_grad():
             scores.append(model(**inputs, use_cache=False).logits)
     assert not torch.equal(scores[0], scores[1]) and not torch.equal(scores[1], scores[2])
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_a_training_with_the_kernel_takes_the_same_steps(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpointing: bool
+) -> None:
+    """The borders reach every layer through trl, peft and what computes layers twice."""
+    monkeypatch.setattr(kernels, "varlen_attn", by_the_book())
+    logs = []
+    for name in ("sdpa", "varlen"):
+        passage = Passage(packed=True, samples=4, tokens=150, checkpointing=checkpointing, attention=name)
+        (tmp_path / name).mkdir()
+        logs.append(finetune(base, None, samples(8), QUIET, tmp_path / name, None, lambda _: None, 0, passage))
+    assert len(logs[0]) == 2
+    for masked, own in zip(*logs, strict=True):
+        assert own == {key: pytest.approx(value, abs=2e-5) for key, value in masked.items()}
 
 
 def test_padded_samples_are_not_for_this_kernel() -> None:

@@ -1,6 +1,8 @@
 """Attention within each sample of a sequence: the best kernel that this machine can run, by transformers' name for it."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -52,7 +54,9 @@ def varlen(
     borders, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
     half = get_target_dtype(query, module) or query.dtype  # where a layer before it has gone to full precision
     result = varlen_attn(
-        *(tensor[0].transpose(0, 1).to(half) for tensor in (query, key, value)),
+        query[0].transpose(0, 1).to(half),
+        key[0].transpose(0, 1).to(half),
+        value[0].transpose(0, 1).to(half),
         borders,
         borders,
         longest,
@@ -76,20 +80,28 @@ def computes(device: torch.device) -> bool:
     generator = torch.Generator().manual_seed(0)
     lengths, heads = (40, 24), (32, 8, 8)
     drawn = (torch.randn(1, count, sum(lengths), 128, generator=generator) for count in heads)
-    parts = [tensor.to(device, torch.bfloat16).requires_grad_() for tensor in drawn]
+    parts = query, key, value = [tensor.to(device, torch.bfloat16).requires_grad_() for tensor in drawn]
     borders = torch.tensor([0, lengths[0], sum(lengths)], dtype=torch.int32, device=device)
     try:
-        found, _ = varlen(None, *parts, None, cu_seq_lens_q=borders, max_length_q=max(lengths))
+        found, _ = varlen(None, query, key, value, None, cu_seq_lens_q=borders, max_length_q=max(lengths))
         gradients = torch.autograd.grad(found.float().square().sum(), parts)
-        pieces = zip(*(tensor.split(lengths, dim=2) for tensor in parts), strict=True)
-        attend = torch.nn.functional.scaled_dot_product_attention
-        expected = torch.cat([attend(*piece, is_causal=True, enable_gqa=True) for piece in pieces], dim=2).transpose(
-            1, 2
-        )
+        expected = torch.cat([_one(*(tensor[:, :, piece] for tensor in parts)) for piece in _slices(lengths)], dim=1)
         others = torch.autograd.grad(expected.float().square().sum(), parts)
     except Exception:  # whatever it is that this card, driver or build of torch cannot do
         return False
     return all(_agree(one, other) for one, other in zip((found, *gradients), (expected, *others), strict=True))
+
+
+def _slices(lengths: Sequence[int]) -> list[slice]:
+    """Where samples of these lengths stand in a sequence."""
+    ends = list(accumulate(lengths))
+    return [slice(end - length, end) for length, end in zip(lengths, ends, strict=True)]
+
+
+def _one(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """SDPA's result for a sample by itself, tokens before heads."""
+    attend = torch.nn.functional.scaled_dot_product_attention
+    return attend(query, key, value, is_causal=True, enable_gqa=True).transpose(1, 2)
 
 
 def _agree(found: torch.Tensor, expected: torch.Tensor) -> bool:
