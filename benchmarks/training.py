@@ -161,7 +161,7 @@ def measure(name: str, base: Path, steps: int) -> Figures:
         padded=through(counted, batch, passage),
         flops=asked(config, counted, settings.rank, adapted),
         peak=float(torch.cuda.max_memory_reserved()) if gpu else peak_megabytes() * 1e6,
-        passage=words(passage),
+        passage=passage.words,
     )
 
 
@@ -171,12 +171,6 @@ def through(rows: Sequence[Encoded], batch: int, passage: Passage) -> int:
         return sum(len(row.ids) for row in rows)
     parts = (rows[first : first + passage.samples] for first in range(0, len(rows), passage.samples))
     return sum(len(part) * max(len(row.ids) for row in part) for part in parts)
-
-
-def words(passage: Passage) -> str:
-    """How samples go through, for the table."""
-    how = f"packed, {passage.tokens} tokens" if passage.packed else f"padded, {passage.samples} samples"
-    return f"{how}, {passage.attention}{', computed twice' if passage.checkpointing else ''}"
 
 
 def row(recipe: Recipe, figures: Figures, flops: float | None) -> str:

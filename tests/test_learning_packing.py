@@ -141,7 +141,7 @@ def test_a_sample_does_not_see_what_else_is_in_its_sequence(base: Path) -> None:
 QUIET = Training(batch_size=4, learning_rate=1e-2, rank=2, alpha=4, dropout=0)
 
 
-def test_a_packed_training_takes_the_same_steps(base: Path, tmp_path: Path) -> None:
+def test_a_packed_training_takes_the_same_steps(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Loss, accuracy and learning rate of each step; with activations computed twice, to the same bytes."""
     rows = samples(14)  # the last step has two
     logs = {}
@@ -152,6 +152,11 @@ def test_a_packed_training_takes_the_same_steps(base: Path, tmp_path: Path) -> N
     }.items():
         (tmp_path / name).mkdir()
         logs[name] = finetune(base, None, rows, QUIET, tmp_path / name, None, lambda _: None, 0, passage)
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("samples go through at once")]
+    assert [line.partition(": ")[2] for line in said] == [
+        "packed, 150 tokens, sdpa",
+        "packed, 150 tokens, sdpa, computed twice",
+    ]
     assert len(logs["padded"]) == 4
     for padded, packed in zip(logs["padded"], logs["packed"], strict=True):
         assert packed == {key: pytest.approx(value, abs=2e-5) for key, value in padded.items()}

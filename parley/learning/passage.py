@@ -58,6 +58,12 @@ class Passage:
     checkpointing: bool
     attention: str = MASKED
 
+    @property
+    def words(self) -> str:
+        """In a few words, for logs and tables."""
+        how = f"packed, {self.tokens} tokens" if self.packed else f"padded, {self.samples} samples"
+        return f"{how}, {self.attention}{', computed twice' if self.checkpointing else ''}"
+
     @classmethod
     def choose(cls, settings: Training, config: Any, weights: int, lengths: Sequence[int], device: Device) -> Self:
         """For samples of these lengths in the order of training, and a base of so many bytes in half precision.

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,8 @@ def finetune(
         warnings.simplefilter("ignore", FutureWarning)  # trl still sets a name that transformers has deprecated
         output = folder if checkpoints is None else checkpoints
         passage = passage or passage_for(base, settings, rows)
+        if passage.packed or torch.cuda.is_available():
+            print(f"samples go through at once: {passage.words}", file=sys.stderr)
         arguments = _arguments(settings, passage, output)
         fit = Fit.of(base, settings, rows, passage)
         fit.check()
