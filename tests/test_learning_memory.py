@@ -43,6 +43,9 @@ def test_another_fault_is_none_of_memory() -> None:
 @pytest.mark.parametrize(
     ("fit", "loading", "remedy"),
     [
+        (replace(SEVEN, kept=True), False, "set training.checkpointing: on, which costs time and changes nothing else"),
+        (replace(SEVEN, kept=True, memory=0), False, "set training.checkpointing: on"),
+        (replace(SEVEN, kept=True, memory=12_000_000_000), True, "set training.quantization: nf4"),
         (SEVEN, False, "lower training.batch_size from 16 to 2"),
         (
             replace(SEVEN, memory=24_000_000_000),
@@ -77,6 +80,7 @@ def test_the_first_thing_to_change_is_named(fit: Fit, loading: bool, remedy: str
         samples=st.integers(1, 64),
         longest=st.integers(1, 10**5),
         median=st.integers(1, 10**5),
+        kept=st.booleans(),
     ),
     st.booleans(),
 )
@@ -84,6 +88,7 @@ def test_no_advice_is_what_is_done_already_and_none_sends_a_cpu_to_four_bits(fit
     remedy = fit.remedy(loading)
     if fit.quantization == "nf4" or not fit.memory:
         assert "nf4" not in remedy
+    assert ("checkpointing" in remedy) == (fit.kept and not loading)
     if "batch_size" in remedy:
         assert fit.samples > 1
     assert len(remedy) > 20 and remedy == remedy.strip()

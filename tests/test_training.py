@@ -427,7 +427,7 @@ def test_a_training_that_runs_out_of_memory_says_what_to_change(
         train(base, None, data, SETTINGS, tmp_path / "out")
     assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
     if where == "training_step":
-        assert "lower training.batch_size from 4 to 2; what changes the training begins it anew" in str(caught.value)
+        assert "set training.checkpointing: on, which costs time and changes nothing else; what" in str(caught.value)
 
 
 def test_the_manifest_and_the_card_say_how_it_was_made(base: Path, data: Path, tmp_path: Path) -> None:
@@ -465,6 +465,6 @@ def test_a_base_given_by_a_relative_path_keeps_it(
     [(16, 100, 16_384, 16), (16, 4096, 16_384, 4), (12, 4096, 16_384, 4), (4, 9999, 8, 1)],
 )
 def test_a_batch_is_done_in_equal_parts_that_fit(batch: int, longest: int, tokens: int, part: int) -> None:
-    from parley.learning.sft import micro_batch
+    from parley.learning.passage import micro_batch
 
     assert micro_batch(batch, longest, tokens) == part

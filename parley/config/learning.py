@@ -8,6 +8,8 @@ from parley.config.names import Seats
 from parley.config.section import Section
 
 Rule = Literal["bc", "sr", "top", "threshold"]
+#: `on`, `off` (which YAML reads as true and false), or what the machine suggests.
+Auto = bool | Literal["auto"]
 
 
 class Selection(Section):
@@ -65,6 +67,14 @@ class Training(Section):
     target_modules: str | tuple[str, ...] = Field(default="all-linear")
     quantization: Literal["none", "nf4"] = Field(
         default="none", description="nf4: the base in 4 bits, doubly quantised (QLoRA); needs a GPU and bitsandbytes"
+    )
+    packing: Auto = Field(
+        default="auto",
+        description="samples one after the other in a sequence, without padding; auto: on a GPU",
+    )
+    checkpointing: Auto = Field(
+        default="auto",
+        description="compute activations twice instead of keeping them; auto: on a GPU whose memory asks for it",
     )
     seed: int = Field(default=1, ge=0)
 

@@ -19,7 +19,8 @@ LIBRARIES = ("accelerate", "peft", "tokenizers", "torch", "transformers", "trl")
 _CONTENTS = "contents.json"
 _FILES = "files"
 #: The code that decides an adapter's bytes. A change elsewhere runs the training's job again, which finds its adapter here.
-CODE = tuple(f"parley/learning/{name}.py" for name in ("order", "sft", "tokens", "training"))
+_MODULES = ("activations", "attention", "order", "packing", "passage", "sft", "tokens", "training")
+CODE = tuple(f"parley/learning/{name}.py" for name in _MODULES)
 
 
 def training_code() -> str:

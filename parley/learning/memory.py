@@ -8,6 +8,7 @@ from typing import Self
 
 from parley.config import Training
 from parley.errors import ParleyError
+from parley.learning.passage import Passage
 from parley.learning.tokens import Encoded
 from parley.llm.devices import VARIABLE
 
@@ -21,6 +22,11 @@ LARGEST_ON_CPU = 4 * GB
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of a library means that there was not enough memory."""
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in _WORDS)
+
+
+def weights(base: Path) -> int:
+    """The bytes of a checkpoint's weights."""
+    return sum(file.stat().st_size for file in base.glob("*.safetensors"))
 
 
 @dataclass(frozen=True)
@@ -38,21 +44,23 @@ class Fit:
     samples: int
     longest: int
     median: int
+    kept: bool = False
 
     @classmethod
-    def of(cls, base: Path, settings: Training, rows: Sequence[Encoded], samples: int) -> Self:
-        """From a checkpoint's folder and the samples that are trained on."""
+    def of(cls, base: Path, settings: Training, rows: Sequence[Encoded], passage: Passage) -> Self:
+        """From a checkpoint's folder, the samples that are trained on, and how they go through."""
         import torch
 
         lengths = sorted(len(row.ids) for row in rows)
         return cls(
-            base=sum(file.stat().st_size for file in base.glob("*.safetensors")),
+            base=weights(base),
             memory=torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 0,
             quantization=settings.quantization,
             batch=settings.batch_size,
-            samples=samples,
+            samples=passage.samples,
             longest=lengths[-1],
             median=lengths[len(lengths) // 2],
+            kept=not passage.checkpointing,
         )
 
     def check(self) -> None:
@@ -78,6 +86,8 @@ class Fit:
     def remedy(self, loading: bool) -> str:
         """What to change first: that which costs the result least, among those that help."""
         resumes = "" if loading else "; what changes the training begins it anew"
+        if self.kept and not loading:
+            return f"set training.checkpointing: on, which costs time and changes nothing else{resumes}"
         heavy = loading or (self.memory > 0 and self.base > self.memory / 2)
         if heavy and self.quantization == "none" and self.memory:
             return f"set training.quantization: nf4, which takes a quarter of that for the base{resumes}"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,16 +21,16 @@ from trl.trainer.sft_trainer import SFTTrainer
 from parley.canonical import seed_from
 from parley.config import Training
 from parley.errors import ParleyError
+from parley.learning.attention import MASKED
 from parley.learning.checkpoints import Pace, latest, seal
-from parley.learning.memory import Fit, is_out_of_memory
-from parley.learning.tokens import Encoded
+from parley.learning.memory import Fit, is_out_of_memory, weights
+from parley.learning.packing import PackedBatches
+from parley.learning.passage import Device, Passage
+from parley.learning.tokens import IGNORED, Encoded
 from parley.stopping import deferring
 
 #: Called after a step: the step from 1, all steps, the step's loss.
 Progress = Callable[[int, int, float], None]
-
-#: Padded tokens that go through a GPU at once; a batch that has more is done in parts with the same result.
-GPU_TOKENS = 16_384
 
 
 def load_tokenizer(base: Path) -> Any:
@@ -43,6 +44,12 @@ def context_length(base: Path) -> int | None:
     return None if limit is None else int(limit)
 
 
+def passage_for(base: Path, settings: Training, rows: Sequence[Encoded]) -> Passage:
+    """How `rows` go through the device that there is."""
+    config = AutoConfig.from_pretrained(str(base)).get_text_config()
+    return Passage.choose(settings, config, weights(base), [len(row.ids) for row in rows], Device.here())
+
+
 def finetune(
     base: Path,
     parent: Path | None,
@@ -52,29 +59,36 @@ def finetune(
     checkpoints: Path | None,
     step_done: Callable[[dict[str, Any]], None],
     save_every: float,
+    passage: Passage | None = None,
 ) -> list[dict[str, Any]]:
     """Train on `rows` in their order and save the adapter to `folder`; return the log, one record a step.
 
     The adapter goes on from `parent`, or starts anew. With `checkpoints`, a folder, the state is saved there every
     `save_every` seconds, and when the job is asked to stop: after the step that it is at. A run that finds a state there
-    goes on from it and ends with the same weights. Raises `ParleyError` if there is not enough memory.
+    goes on from it and ends with the same weights. `passage` is how the samples go through the device, if it is not for
+    `settings` and the memory to say. Raises `ParleyError` if there is not enough memory.
     """
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # trl still sets a name that transformers has deprecated
         output = folder if checkpoints is None else checkpoints
-        arguments = _arguments(settings, rows, output)
-        fit = Fit.of(base, settings, rows, arguments.per_device_train_batch_size)
+        passage = passage or passage_for(base, settings, rows)
+        if passage.packed or torch.cuda.is_available():
+            print(f"samples go through at once: {passage.words}", file=sys.stderr)
+        arguments = _arguments(settings, passage, output)
+        fit = Fit.of(base, settings, rows, passage)
         fit.check()
         with _said_of_memory(fit, loading=True):
-            model, lora = _model(base, parent, settings)
+            model, lora = _model(base, parent, settings, passage.attention)
+        tokenizer = load_tokenizer(base)
         trainer = _Trainer(
             horizon=_horizon(settings, len(rows)),
             model=model,
             args=arguments,
+            data_collator=PackedBatches(tokenizer.eos_token_id, limit=passage.tokens) if passage.packed else None,
             train_dataset=Dataset.from_dict({"input_ids": [r.ids for r in rows], "labels": [r.labels for r in rows]}),
-            processing_class=load_tokenizer(base),
+            processing_class=tokenizer,
             peft_config=lora,
         )
         trainer.remove_callback(PrinterCallback)
@@ -141,7 +155,10 @@ class _Steps(TrainerCallback):
 
 
 class _Trainer(SFTTrainer):  # type: ignore[misc,unused-ignore]
-    """A trainer whose learning rate follows a schedule of `horizon` steps, of which it may do the first ones only."""
+    """A trainer whose learning rate follows a schedule of `horizon` steps, of which it may do the first ones only.
+
+    A batch that is packed goes through sequence by sequence; the gradients add up to those of the batch.
+    """
 
     def __init__(self, horizon: int, **rest: Any) -> None:
         self._horizon = horizon
@@ -150,6 +167,20 @@ class _Trainer(SFTTrainer):  # type: ignore[misc,unused-ignore]
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         return super().create_scheduler(max(self._horizon, num_training_steps), optimizer)
 
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+        if "packs" not in inputs:
+            return super().training_step(model, inputs, num_items_in_batch)  # type: ignore[no-untyped-call]
+        packs, step = inputs["packs"], super().training_step
+        loss = sum(step(model, pack, num_items_in_batch) for pack in packs)  # type: ignore[no-untyped-call]
+        self._average([int((pack["labels"] != IGNORED).sum()) for pack in packs])
+        return loss
+
+    def _average(self, weights: list[int]) -> None:
+        """Make one figure of those that trl has noted of each sequence: the mean over the batch's answer tokens."""
+        for noted in (self._metrics["train"][name] for name in ("entropy", "mean_token_accuracy")):
+            parts = [noted.pop() for _ in weights][::-1]
+            noted.append(sum(map(math.prod, zip(parts, weights, strict=True))) / max(1, sum(weights)))
+
 
 def _horizon(settings: Training, rows: int) -> int:
     """The steps of the learning rate's schedule, where `rows` are the samples of `settings.epochs` epochs."""
@@ -157,12 +188,12 @@ def _horizon(settings: Training, rows: int) -> int:
     return math.ceil(rows * longer / settings.batch_size)
 
 
-def _arguments(settings: Training, rows: Sequence[Encoded], output: Path) -> SFTConfig:
+def _arguments(settings: Training, passage: Passage, output: Path) -> SFTConfig:
     cuda = torch.cuda.is_available()
     if torch.cuda.device_count() > 1:
         raise ParleyError("training: several GPUs are visible; choose one, for instance CUDA_VISIBLE_DEVICES=0")
-    batch, longest = settings.batch_size, max(len(row.ids) for row in rows)
-    at_once = micro_batch(batch, longest, GPU_TOKENS) if cuda else batch
+    batch = settings.batch_size
+    at_once = batch if passage.packed else passage.samples
     return SFTConfig(
         output_dir=str(output),
         num_train_epochs=1,  # `rows` hold all epochs already, in their order
@@ -177,7 +208,7 @@ def _arguments(settings: Training, rows: Sequence[Encoded], output: Path) -> SFT
         seed=seed_from("training", settings.seed),
         use_cpu=not cuda,
         bf16=cuda,
-        activation_checkpointing=cuda,
+        activation_checkpointing=passage.checkpointing,
         dataloader_pin_memory=cuda,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -188,16 +219,16 @@ def _arguments(settings: Training, rows: Sequence[Encoded], output: Path) -> SFT
     )
 
 
-def micro_batch(batch: int, longest: int, tokens: int) -> int:
-    """The largest divisor of `batch` whose samples, padded to `longest`, are at most `tokens` tokens; at least 1."""
-    return max([part for part in range(1, batch + 1) if batch % part == 0 and part * longest <= tokens], default=1)
-
-
-def _model(base: Path, parent: Path | None, settings: Training) -> tuple[Any, LoraConfig | None]:
+def _model(base: Path, parent: Path | None, settings: Training, attention: str) -> tuple[Any, LoraConfig | None]:
     """The base model and a new LoRA for it, or the base model with the parent's LoRA, to be trained on."""
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     quantized = _four_bits() if settings.quantization == "nf4" else None
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=dtype, quantization_config=quantized)
+    model = AutoModelForCausalLM.from_pretrained(
+        str(base),
+        dtype=dtype,
+        quantization_config=quantized,
+        attn_implementation=None if attention == MASKED else attention,  # None: its own choice, SDPA where there is one
+    )
     if parent is not None:
         config = PeftConfig.from_pretrained(str(parent))
         config.lora_dropout = settings.dropout
