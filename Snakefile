@@ -3,10 +3,10 @@
 #   tasks → episodes → ratings → selection → dataset → adapter → scores → report
 #
 # `snakemake --cores all` builds the report of config.yaml; `--configfile configs/….yaml` takes another experiment
-# instead. Targets to type: tasks, episodes, ratings, policies, scores, tables (or one: table_1, …, figure_4), report;
-# results/{experiment}/policies/{policy}; results/{experiment}/scores/{policy}/{evaluation}.parquet. `snakemake --cores 1
-# estimate` tells what a run would cost, `power` what it could find, `status` how far one is; `PARLEY_SOTOPIA=hub
-# snakemake --cores 1 sotopia` brings in the real SOTOPIA tasks.
+# instead. Targets to type: tasks, episodes, ratings, policies, scores, tables (or one: table_1, …, figure_4), report,
+# figures; results/{experiment}/policies/{policy}; results/{experiment}/scores/{policy}/{evaluation}.parquet.
+# `snakemake --cores 1 estimate` tells what a run would cost, `power` what it could find, `status` how far one is;
+# `PARLEY_SOTOPIA=hub snakemake --cores 1 sotopia` brings in the real SOTOPIA tasks.
 
 
 # A --configfile replaces the default experiment; Snakemake would merge the two.

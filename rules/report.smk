@@ -1,4 +1,4 @@
-# everything → one page, and every episode to read.
+# everything → one page, and every episode to read; its figures as files for a paper where one asks for them.
 from parley.report.inputs import reads
 
 
@@ -6,7 +6,11 @@ rule report:
     input:
         page=report_page,
         episodes=paths.report_episodes,
-        figures=paths.report_figures,
+
+
+rule figures:
+    input:
+        paths.all_drawn(),
 
 
 rule page:
@@ -25,13 +29,6 @@ rule page:
             category="The report",
             labels={"what": "every episode"},
             htmlindex="index.html",
-        ),
-        figures=report(
-            directory(paths.report_figures),
-            patterns=["{name}.svg"],
-            caption="../captions/figures.rst",
-            category="Figures",
-            labels={"figure": "{name}"},
         ),
     log:
         f"{results}/logs/report.log",
@@ -53,4 +50,38 @@ rule page:
         "write the report"
     shell:
         "python $PARLEY/scripts/report.py --experiment {params.experiment} --out {output.page} "
-        "--episodes {output.episodes} --figures {output.figures} --log {log}"
+        "--episodes {output.episodes} --log {log}"
+
+
+# Not in `rule all`: to put fonts into a dozen PDFs takes longer than all the rest of the report.
+rule plot:
+    input:
+        **reads(paths),
+    output:
+        report(
+            directory(paths.report_figures),
+            patterns=["{name}.svg"],
+            caption="../captions/figures.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
+    log:
+        f"{results}/logs/figures.log",
+    benchmark:
+        f"{results}/timings/figures.tsv"
+    localrule: True
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    params:
+        cfg=staleness.report(experiment),
+        code=code_hash("figures"),
+        experiment=paths.resolved,
+    message:
+        "draw the page's figures for a paper"
+    shell:
+        "python $PARLEY/scripts/figures.py --experiment {params.experiment} --out {output} --log {log}"

@@ -13,7 +13,7 @@ for table in layout.TABLES:
         name:
             table
         input:
-            paths.table_files(table),
+            [*paths.table_files(table), *(paths.figure_4() if table == "figure_4" else [])],
 
 
 rule tabulate:
@@ -76,9 +76,9 @@ rule draw:
         gpu=0,
     params:
         cfg=staleness.figure(experiment),
-        code=code_hash("figure"),
+        code=code_hash("figure_4"),
         experiment=paths.resolved,
     message:
         "draw figure_4 of the paper"
     shell:
-        "python $PARLEY/scripts/figure.py --experiment {params.experiment} --cells {input} --out {output.svg} --log {log}"
+        "python $PARLEY/scripts/figure_4.py --experiment {params.experiment} --cells {input} --out {output.svg} --log {log}"

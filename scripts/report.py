@@ -1,4 +1,4 @@
-"""Write the report: a page with everything that the experiment found, all its episodes to read, and figures for papers."""
+"""Write the report: a page with everything that the experiment found, all its episodes to read."""
 
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from parley.progress import Journal
 from parley.records.jsonl import write_text
 from parley.report.episodes.catalogue import Catalogue
 from parley.report.episodes.folder import write_folder
-from parley.report.figures import save_figures
 from parley.report.load import load as load_findings
 from parley.report.page import render
 from parley.report.parts import simulated
@@ -18,11 +17,10 @@ from parley.report.provenance import provenance
 
 
 def main() -> None:
-    """Parse the arguments and write the page, the episodes and the figures."""
+    """Parse the arguments and write the page and the episodes."""
     parser = arguments(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="output: the page")
     parser.add_argument("--episodes", type=Path, help="output: the folder of episodes; beside the page if not given")
-    parser.add_argument("--figures", type=Path, help="output: the folder of figures for papers; beside the page")
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
@@ -31,8 +29,6 @@ def main() -> None:
         folder = options.episodes or options.out.parent / "episodes"
         number = write_folder(Catalogue(layout, findings.gaps), folder, bool(simulated(findings)))
         journal.line(f"{folder}: {number} episodes")
-        drawn = save_figures(findings, options.figures or options.out.parent / "figures")
-        journal.line(f"{len(drawn)} files of figures")
         page = render(findings, provenance(experiment))
         write_text(options.out, page)
         journal.line(f"{options.out}: {len(page) / 1000:.0f} kB")

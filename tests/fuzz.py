@@ -34,6 +34,7 @@ TARGETS = (
     "results/small/judges/all.json",
     "results/small/tables/table_5.csv",
     "figure_4",
+    "figures",
     "results/small/safety/bc.json",
     "results/small/human/ratings.parquet",
     "policies",

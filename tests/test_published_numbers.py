@@ -12,7 +12,7 @@ from parley.errors import ParleyError
 from parley.evaluation.people import PEOPLE
 from parley.evaluation.safety import MEASURES as SAFETY
 from parley.evaluation.scores import MEASURES
-from parley.layout import PUBLISHED
+from parley.layout.needs import PUBLISHED
 from parley.records.rating import DIMENSIONS
 from parley.tables.published import COLUMNS, Beside, Means, path_of, read_facts
 from tests.builders import changed, experiment

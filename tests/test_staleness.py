@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs/staleness.md"
 STAGES = ("episodes", "ratings", "tasks")
 #: The rules of tables and comparisons, which the page's table does not count: they go with `score`, and `page` with them.
-VIEWS = ("tabulate", "draw", "compare_judges")
+VIEWS = ("tabulate", "compare_judges")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from parley.config.section import Section
 from parley.errors import ParleyError
 from parley.evaluation.people import PEOPLE
 from parley.evaluation.scores import MEASURES
-from parley.layout import PUBLISHED
+from parley.layout.needs import PUBLISHED
 from parley.records.jsonl import fault
 from parley.tables.cells import Origin, RatedBy, Row
 

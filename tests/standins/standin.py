@@ -260,7 +260,7 @@ class StandIn:
         for part in ("out", "versus", "agreement"):
             write(self.one(part), {part: digest(made_of, who, self.salt)})
 
-    def figure(self) -> None:
+    def figure_4(self) -> None:
         for form in ("svg", "pdf"):
             write(
                 Path(self.one("out")).with_suffix(f".{form}"), {"drawn": content(self.one("cells")), "salt": self.salt}
@@ -277,8 +277,14 @@ class StandIn:
         told = [path for kind in ("episodes", "ratings", "seats", "selections", "tasks") for path in shown.pop(kind)]
         write(f"{self.one('episodes')}/index.html", {"told": content(*told), "salt": self.salt})
         found = [path for paths in shown.values() for path in paths]
-        write(f"{self.one('figures')}/goal.svg", {"drawn": content(*found), "salt": self.salt})
         write(self.one("out"), {"page": content(*found, *told), "salt": self.salt})
+
+    def figures(self) -> None:
+        from parley.report.inputs import reads
+
+        shown = {kind: paths for kind, paths in reads(self.layout()).items() if kind != "templates"}
+        found = [path for paths in shown.values() for path in paths]
+        write(f"{self.one('out')}/goal.svg", {"drawn": content(*found), "salt": self.salt})
 
     def layout(self) -> Any:
         """Where the files of the experiment lie."""

@@ -19,7 +19,18 @@ from parley.report.inputs import reads
 from tests.workflow import clone_code
 
 KINDS = ("base_policy", "casts", "dataset", "episodes", "judgements", "knowledge", "noninferiority", "ratings")
-KINDS += ("report", "safety", "scores", "selection", "tasks", "training", "tables", "figure", "calibration")
+KINDS += (
+    "report",
+    "safety",
+    "scores",
+    "selection",
+    "tasks",
+    "training",
+    "tables",
+    "figure_4",
+    "figures",
+    "calibration",
+)
 KINDS += ("judges", "canary", "items", "annotations")
 SCRIPT = 'from standin import run\n\nSALT = "{salt}"\n{more}\nrun("{kind}", SALT)\n'
 #: Files of results that say how something was made, not what; and what is not told from one run to the next.
@@ -186,11 +197,13 @@ class World:
             paths[0] += "/adapter.bin"
         if kind == "base_policy":
             paths[0] += "/README.md"
-        if kind in ("tables", "figure"):
+        if kind in ("tables", "figure_4"):
             forms = FORMS if kind == "tables" else DRAWN
             paths = [str(Path(paths[0]).with_suffix(f".{form}")) for form in forms]
         if kind == "report":
-            paths += [f"{options['episodes'][0]}/index.html", f"{options['figures'][0]}/goal.svg"]
+            paths += [f"{options['episodes'][0]}/index.html"]
+        if kind == "figures":
+            paths[0] += "/goal.svg"
         return [str(Path(path).relative_to(self.results.relative_to(self.folder))) for path in paths]
 
     def _made_of(self, kind: str, options: dict[str, list[str]]) -> str:
@@ -252,7 +265,7 @@ class World:
             return self._knowledge_made_of(kind, one)
         if kind == "tables":
             return staleness.tables(experiment, one["table"]), layout.table_inputs(one["table"])
-        if kind == "figure":
+        if kind == "figure_4":
             return staleness.figure(experiment), [one["cells"]]
         if kind == "calibration":
             return staleness.calibration(experiment), layout.calibration_inputs()
