@@ -1,13 +1,14 @@
 """Curves: the losses of training, and GOAL over the rounds of learning."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from parley.report.answer import Score
-from parley.report.bars import Draw
+from parley.report.bars import Behind, Draw
 from parley.report.drawing import SIZE, canvas
+from parley.report.marks import Mark
 from parley.report.palette import Colours
-from parley.report.words import fixed
+from parley.report.words import fixed, told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +73,17 @@ def rounds_with(scores: Mapping[str, Score], rounds: Mapping[str, int], parents:
             use(figure)
 
     return draw
+
+
+def marks_of_rounds(
+    scores: Mapping[str, Score], rounds: Mapping[str, int], evaluation: str, behind: Behind
+) -> Iterator[Mark]:
+    """A mark a policy, as high as its interval."""
+    for name, score in scores.items():
+        x, mean = rounds[name] + _aside(name, rounds), float(score.mean or 0)
+        ends = (mean if score.low is None else score.low, mean if score.high is None else score.high)
+        words = f"{name} on {evaluation}, round {rounds[name]}: {told(score.mean, score.low, score.high)}"
+        yield Mark((x - 0.04, x + 0.04), ends, words, behind(name, evaluation))
 
 
 def _rounds(

@@ -102,6 +102,7 @@ def _environment(experiment: Experiment) -> Environment:
     environment.filters.update(
         {name: getattr(words, name) for name in _WORDS}, player=lambda name: _player(name, places)
     )
+    environment.tests["match"] = lambda name, start: str(name).startswith(start)
     environment.globals.update(
         css=Markup(stylesheet() + (TEMPLATES / "style.css").read_text(encoding="utf-8")),
         svg=Markup,
