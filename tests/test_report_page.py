@@ -13,7 +13,7 @@ import pytest
 from parley.config import Experiment
 from parley.records.episode import Action, Episode
 from parley.records.jsonl import read_jsonl, write_jsonl
-from parley.report import tables
+from parley.report import parts, tables
 from parley.report.figures import figures, save_figures
 from parley.report.load import load
 from parley.report.page import render
@@ -322,3 +322,15 @@ def test_safety_is_told_by_family_of_risks_where_tasks_are_tagged(sample: tuple[
     assert "By family of risks" in text and '<th scope="row">legal rights</th>' in text
     rows = json.loads((sample[0] / "safety/bc.families.json").read_text(encoding="utf-8"))
     assert {row["family"] for row in rows} == {"legal_rights"}
+
+
+def test_a_stranger_is_told_who_is_who_and_what_goal_is(page: str, tmp_path: Path) -> None:
+    header = " ".join(Outline(page[page.index("<header>") : page.index("</header>")] + "</header>").text.split())
+    assert "base: the model before training" in header
+    assert "bc: base trained on conversations of expert" in header
+    assert "sr: base trained on the best of its own conversations" in header
+    assert "bc_sr: bc trained on the best of its own conversations" in header
+    assert "expert: a reference, not trained here" in header
+    assert "GOAL: how far a speaker came with its own goal, 0 to 10" in header
+    nobody = parts.who_is_who(sample_experiment(tmp_path, references=[]))
+    assert [name for name, _ in nobody] == ["base", "bc", "sr", "bc_sr"]

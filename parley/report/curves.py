@@ -103,11 +103,14 @@ def _rounds(
         if score.low is not None and score.high is not None:
             axes.plot([x, x], [score.low, score.high], color=colour, linewidth=1.3, solid_capstyle="butt")
         axes.plot(x, y, "o", markersize=6, color=colour)
-        axes.annotate(f"{name} {fixed(y, 1)}", (x, y), xytext=(7, 0), textcoords="offset points", va="center",
+        # Off the line to a child, which rises or falls from here.
+        rise = sum(at[child][1] - y for child, parent in parents.items() if parent == name and child in at)
+        axes.annotate(f"{name} {fixed(y, 1)}", (x, y), xytext=(7, -9 if rise > 0 else 9 if rise < 0 else 0),
+                      textcoords="offset points", va="center",
                       color=colour, fontweight="bold", fontsize=SIZE)  # fmt: skip
     last = max(rounds.values())
     axes.set_xticks(range(last + 1), ["before training", *(f"round {number}" for number in range(1, last + 1))])
-    axes.set_xlim(-0.15, last + 0.6)
+    axes.set_xlim(-0.3, last + 0.6)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.1)
     axes.set_ylabel("GOAL, 0 to 10")

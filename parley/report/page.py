@@ -85,6 +85,7 @@ def render(findings: Findings, provenance: Provenance) -> str:
         transcripts=transcripts(findings, found),
         parts=parts.parts_played(findings),
         simulated=parts.simulated(findings),
+        who=parts.who_is_who(experiment),
         config=_config(experiment),
     )
 

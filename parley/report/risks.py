@@ -38,5 +38,5 @@ def behind(experiment: Experiment, family: str, player: str, shown: str) -> str:
 
 
 def _percent(player: str, cell: dict[str, Any]) -> Score:
-    ends = [None if cell[name] is None else 100 * cell[name] for name in ("low", "high")]
-    return Score(player, 100 * cell["mean"], *ends, cell["n"] or 0, cell["clusters"] or 0, cell["failed"] or 0, 0)
+    low, high = (None if cell[name] is None else 100 * cell[name] for name in ("low", "high"))
+    return Score(player, 100 * cell["mean"], low, high, cell["n"] or 0, cell["clusters"] or 0, cell["failed"] or 0, 0)
