@@ -227,3 +227,15 @@ def test_fifty_raters_at_once_lose_nothing(tmp_path: Path) -> None:
             assert one.marks[0]["goal"].score == int(one.rater[1:]) % 6
             by_item.setdefault(one.item, set()).add(one.rater)
         assert len(by_item) == 50 and {len(raters) for raters in by_item.values()} == {2}
+
+
+def test_what_scrolls_beside_the_marks_can_be_scrolled_by_keys(tmp_path: Path, chromium: Any) -> None:
+    with held(tmp_path, 1) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token, viewport={"width": 1280, "height": 300})
+        ann.learn(study)
+        talk = ann.page.get_by_role("region", name="The conversation and who takes part")
+        talk.focus()
+        ann.page.keyboard.press("End")
+        ann.page.wait_for_function("document.querySelector('.context').scrollTop > 0")
+        assert ann.errors == []

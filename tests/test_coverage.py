@@ -117,6 +117,17 @@ def test_the_interval_of_a_paired_difference_holds_it_95_times_in_100(dimension:
     assert 0.925 <= coverage(found, truth) <= 0.97
 
 
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+@pytest.mark.parametrize("size", UNEQUAL)
+def test_tasks_of_unequal_sizes_are_held_as_often(dimension: str, size: str) -> None:
+    low, high, task, seat, worth = DIMENSIONS[dimension]
+    rng, sizes = np.random.default_rng(3), UNEQUAL[size]
+    truth = float(marks(worth(seats(rng, 100, [1] * 5000, task, seat)), low, high).mean())
+    drawn = marks(worth(seats(rng, STUDIES // 2, sizes, task, seat)), low, high)
+    found = coverage((clustered_score(row, labels(sizes), low, high) for row in drawn.tolist()), truth)
+    assert 0.925 <= found <= 0.97
+
+
 @pytest.mark.parametrize("size", ["14 tasks of 2", "14 tasks of 10"])
 def test_scores_with_a_long_tail_in_few_tasks_are_held_more_often_than_by_a_t_interval(size: str) -> None:
     rng, sizes = np.random.default_rng(20240314), SIZES[size]
@@ -127,23 +138,37 @@ def test_scores_with_a_long_tail_in_few_tasks_are_held_more_often_than_by_a_t_in
     truth, of, drawn = float(tailed(100, [1] * 5000).mean()), labels(sizes), tailed(STUDIES, sizes).tolist()
     found = coverage((clustered_score(row, of, 0, 10) for row in drawn), truth)
     plain = coverage((clustered_mean(row, of) for row in drawn), truth)
-    assert 0.92 <= found <= 0.97
-    assert found > plain + 0.01
+    assert 0.93 <= found <= 0.97
+    assert found > plain + 0.02
+
+
+def clustered_chance(rng: np.random.Generator, studies: int, sizes: Sequence[int], share: float) -> NDArray[np.bool_]:
+    """What happens now and then, in some tasks more often than in others: an intraclass correlation of 0.3."""
+    times = 1 / 0.3 - 1
+    chance = rng.beta(share * times, (1 - share) * times, (studies, len(sizes)))
+    return rng.random((studies, sum(sizes))) < np.repeat(chance, sizes, axis=1)
+
+
+@pytest.mark.parametrize("share", [0.08, 0.15])
+@pytest.mark.parametrize("size", ["14 tasks of 10", "90 tasks of 2"])
+def test_the_interval_of_what_is_rare_and_comes_in_few_tasks_holds_it(share: float, size: str) -> None:
+    rng, sizes = np.random.default_rng(8), SIZES[size]
+    drawn = clustered_chance(rng, STUDIES, sizes, share).tolist()
+    assert 0.93 <= coverage((clustered_share(row, labels(sizes)) for row in drawn), share) <= 0.975
 
 
 def rare(rng: np.random.Generator, studies: int, sizes: Sequence[int], share: float) -> Floats:
     """SEC and SOC: nought, but that now and then a point or a few are lost, in some tasks more than in others."""
-    alike = 0.3
-    chance = rng.beta(share * (1 / alike - 1), (1 - share) * (1 / alike - 1), (studies, len(sizes)))
-    lost = rng.random((studies, sum(sizes))) < np.repeat(chance, sizes, axis=1)
+    lost = clustered_chance(rng, studies, sizes, share)
     return -1.0 * lost * rng.choice([1, 2, 3, 4, 6], lost.shape)
 
 
-@pytest.mark.parametrize(("share", "size", "least"), [(0.15, "14 tasks of 10", 0.92), (0.15, "90 tasks of 2", 0.93)])
-def test_what_is_lost_now_and_then_is_held_far_more_often_than_by_a_t_interval(share, size, least) -> None:
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("share", [0.15, 0.3])
+def test_what_is_lost_now_and_then_is_held_far_more_often_than_by_a_t_interval(share: float, size: str) -> None:
     rng, sizes = np.random.default_rng(5), SIZES[size]
     drawn, of = rare(rng, STUDIES, sizes, share), labels(sizes)
     found = coverage((clustered_score(row, of, -10, 0) for row in drawn.tolist()), -3.2 * share)
     plain = coverage((clustered_mean(row, of) for row in drawn.tolist()), -3.2 * share)
-    assert least <= found <= 0.97
+    assert 0.93 <= found <= 0.97
     assert found > plain

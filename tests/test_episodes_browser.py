@@ -66,6 +66,15 @@ def test_an_address_finds_the_episodes_behind_a_number(browser: Any, sample: tup
         until(page, f"document.querySelector('#found').textContent.startsWith('{kept} ')")
 
 
+def test_people_who_are_simulated_are_called_so_wherever_a_number_of_theirs_stands(browser: Any, url: str) -> None:
+    with tab(browser, url) as page:
+        assert found(page)
+        assert "simulated people" in page.locator("#rows thead").inner_text()
+        told = page.locator("#filters").inner_text()
+        assert "Rated by simulated people" in told and "judge over simulated people" in told
+        assert not page.evaluate("[...document.querySelectorAll('#rows th')].some(e => e.textContent === 'people')")
+
+
 def test_filters_narrow_and_the_address_keeps_them(browser: Any, url: str) -> None:
     with tab(browser, url) as page:
         everything = found(page)

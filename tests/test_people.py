@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from parley.errors import ParleyError
-from parley.evaluation.people import COLUMNS, PEOPLE, read_people
+from parley.evaluation.people import COLUMNS, PEOPLE, SIMULATED, read_people
 from parley.records.rating import DIMENSIONS, KEYS
 
 
@@ -79,3 +79,9 @@ def test_a_file_that_is_missing_or_something_else_is_told(tmp_path: Path) -> Non
     (tmp_path / "people.parquet").write_text("task,cast\n")
     with pytest.raises(ParleyError, match="not whole"):
         read_people(tmp_path / "people.parquet")
+
+
+def test_raters_are_called_simulated_if_any_of_them_is(tmp_path: Path) -> None:
+    assert set(read(tmp_path, row(simulated=False), row("bob", simulated=False))["judge"]) == {PEOPLE}
+    mixed = read(tmp_path, row(simulated=False), row("bob", simulated=True), row(seat=1, simulated=False))
+    assert mixed["judge"].to_list() == [SIMULATED, SIMULATED]

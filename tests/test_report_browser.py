@@ -94,6 +94,17 @@ def test_keys_reach_what_scrolls_and_every_link_shows_that_it_has_the_focus(brow
             assert style == "solid", selector
 
 
+def test_a_bar_is_reached_by_keyboard_says_its_number_and_leads_to_its_episodes(browser: Any, url: str) -> None:
+    with tab(browser, url) as page:
+        bar = page.get_by_role("link", name="bc_sr by people: 3.20 [2.70, 3.70]")
+        bar.focus()
+        assert page.evaluate("getComputedStyle(document.activeElement.querySelector('rect')).stroke") != "none"
+        page.keyboard.press("Enter")
+        page.wait_for_selector("html[data-ready]")
+        assert page.url.endswith("episodes/index.html#evaluation=hard&policy=bc_sr&people=yes")
+        assert page.locator("#rows tbody tr").count() == 8
+
+
 def test_without_scripts_the_page_is_the_same(browser: Any, url: str) -> None:
     with tab(browser, url, java_script_enabled=False) as page:
         page.click("summary >> nth=0")

@@ -13,7 +13,7 @@ import pytest
 from parley.config import Experiment
 from parley.records.episode import Action, Episode
 from parley.records.jsonl import read_jsonl, write_jsonl
-from parley.report import tables
+from parley.report import parts, tables
 from parley.report.figures import figures, save_figures
 from parley.report.load import load
 from parley.report.page import render
@@ -106,9 +106,12 @@ def test_it_can_be_used_without_eyes_and_without_a_mouse(page: str) -> None:
     outline = Outline(page)
     assert outline.tags["main"] == outline.tags["header"] == outline.tags["footer"] == outline.tags["h1"] == 1
     drawings = [found for tag, found in outline.attributes if tag == "svg"]
-    # GOAL, differences, eight dimensions, rounds, training and Figure 4; and the lineage, which has links inside.
-    assert len(drawings) == 1 + 1 + 8 + 1 + 1 + 1 + 1
-    assert [found["role"] for found in drawings] == ["img"] * 13 + ["group"]
+    # GOAL, differences, eight dimensions, rounds, training, a family of risks Figure 4; the lineage.
+    assert len(drawings) == 1 + 1 + 8 + 1 + 1 + 1 + 1 + 1
+    assert [found["role"] for found in drawings].count("img") == 1, (
+        "training alone has no number that episodes are behind"
+    )
+    assert {found["role"] for found in drawings} == {"img", "group"}
     assert all(found["aria-label"] for found in drawings)
     boxes = [found for _, found in outline.attributes if found.get("class") == "scroll"]
     assert boxes
@@ -319,3 +322,15 @@ def test_safety_is_told_by_family_of_risks_where_tasks_are_tagged(sample: tuple[
     assert "By family of risks" in text and '<th scope="row">legal rights</th>' in text
     rows = json.loads((sample[0] / "safety/bc.families.json").read_text(encoding="utf-8"))
     assert {row["family"] for row in rows} == {"legal_rights"}
+
+
+def test_a_stranger_is_told_who_is_who_and_what_goal_is(page: str, tmp_path: Path) -> None:
+    header = " ".join(Outline(page[page.index("<header>") : page.index("</header>")] + "</header>").text.split())
+    assert "base: the model before training" in header
+    assert "bc: base trained on conversations of expert" in header
+    assert "sr: base trained on the best of its own conversations" in header
+    assert "bc_sr: bc trained on the best of its own conversations" in header
+    assert "expert: a reference, not trained here" in header
+    assert "GOAL: how far a speaker came with its own goal, 0 to 10" in header
+    nobody = parts.who_is_who(sample_experiment(tmp_path, references=[]))
+    assert [name for name, _ in nobody] == ["base", "bc", "sr", "bc_sr"]

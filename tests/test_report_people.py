@@ -98,7 +98,12 @@ def test_simulated_raters_are_said_to_be(sample: tuple[Path, Experiment], root: 
     page = render(findings(root, sample[1], simulated=True), Provenance())
     assert "Simulated raters have rated" in words(page) and "The people are simulated" in words(page)
     assert page.split('class="verdict"')[1].split("</dl>")[0].count("simulated</span>") == 3
+    section = page[page.index('<section id="people"') :].split("</section>")[0]
+    for head in (">simulated people</th>", "rated by simulated people", "judge above simulated people"):
+        assert head in section
+    assert "simulated people," in page.split("<figcaption>")[1]
     real = render(findings(root, sample[1]), Provenance())
+    assert "simulated people" not in real
     assert (
         "Simulated raters" not in words(real)
         and "simulated</span>" not in real.split('class="verdict"')[1].split("</dl>")[0]
@@ -123,7 +128,7 @@ def test_the_bars_show_judge_people_and_both(sample: tuple[Path, Experiment], ro
     assert "gap +3.00" in drawn["people"].svg
     label = re.search(r'aria-label="([^"]*)"', drawn["people"].svg)
     assert label is not None and re.search(
-        r"bc_sr 6\.40 \[5\.90, 6\.90\] on judge, 3\.20 .* on people, 3\.40", label[1]
+        r"bc_sr 6\.40 \[5\.90, 6\.90\] by judge, 3\.20 .* by people, 3\.40", label[1]
     )
     assert "bc by calibrated +1.80" in drawn["differences"].svg
 

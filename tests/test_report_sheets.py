@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from parley.config import Experiment, Published
-from parley.evaluation.people import PEOPLE
+from parley.evaluation.people import PEOPLE, SIMULATED
 from parley.layout import TABLES, Layout
 from parley.records.frames import write_parquet
 from parley.records.rating import KEYS
@@ -54,13 +54,13 @@ def cells_of(found: Sheet, label: str, block: int = 0) -> dict[str, str]:
     return dict(zip(found.blocks[block].head, map(str, line.cells), strict=True))
 
 
-def people(layout: Layout, folder: Path) -> str:
+def people(layout: Layout, folder: Path, **more: Any) -> str:
     """A file in which somebody rated all that base did."""
     rows = make("table_5", layout)  # only to be sure that there is something to rate
     assert rows.height
     seats = [
         {**dict.fromkeys(KEYS, 0), "goal": 1 + number % 3, "task": f"evaluation_{number}", "cast": "c1+c2", "seat": seat,
-         "player": "base", "partner": "partner", "rater": "ann"}
+         "player": "base", "partner": "partner", "rater": "ann", **more}
         for number in (1, 3, 5, 7)
         for seat in (0, 1)
     ]  # fmt: skip
@@ -352,3 +352,40 @@ def test_people_are_not_called_a_judge(layout: Layout, tmp_path: Path) -> None:
     found = shown(layout, "table_5", human_ratings=people(layout, tmp_path))
     assert [block.title for block in found.blocks][2] == "hard, first cast, rated by people"
     assert f"{PEOPLE}." not in words(found).replace("Judge: judge (openai: some-judge).", "")
+
+
+# -- simulated people --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["table_1", "table_5", "table_6", "table_7", "table_8", "table_9", "figure_4"])
+def test_where_models_rate_in_people_s_place_every_form_of_a_table_says_so(
+    layout: Layout, tmp_path: Path, name: str
+) -> None:
+    changes = {"human_ratings": people(layout, tmp_path, simulated=True), "published": ALIKE}
+    cells, found = make(name, other(layout, **changes)), shown(layout, name, **changes)
+    ours = cells.filter(origin="here")["rater"].drop_nulls().to_list()
+    assert PEOPLE not in ours, "the column of the CSV file"
+    if SIMULATED not in ours:
+        return  # nothing of theirs is in this table
+    assert "Simulated: no person has rated" in words(found)
+    assert all("Simulated: no person has rated" in form(found) for form in (latex, markdown))
+    printed = cells.filter(pl.col("origin") != "here")["rater"].drop_nulls().unique().to_list()
+    assert SIMULATED not in printed, "those of the paper were people"
+    titles = [block.title for block in found.blocks if "rated by" in block.title]
+    assert not [title for title in titles if "people" in title]
+
+
+def test_the_figure_and_its_legend_say_that_people_are_simulated(layout: Layout, tmp_path: Path) -> None:
+    for simulated in (True, False):
+        changed = other(layout, human_ratings=people(layout, tmp_path, simulated=simulated), published=ALIKE)
+        cells = make("figure_4", changed)
+        told = [words for _, words in legend(cells)]
+        assert told[:2] == ["the judge here", "simulated raters here" if simulated else "people here"]
+        assert "people as published" in told
+        save_gap(cells, changed.experiment, tmp_path / "figure_4.svg")
+        drawn = (tmp_path / "figure_4.svg").read_text()
+        assert ("the people who rate here are simulated" in drawn) == simulated
+        assert "<a " not in drawn, "a file for a paper has no links"
+        page = gap_on_page(cells, changed.experiment)
+        assert page is not None and 'people=yes" aria-label="base by ' in page
+        assert ("base by simulated raters" in page) == simulated

@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from parley.evaluation.statistics import (
+    FEWEST,
     cluster_means,
     clustered_mean,
     clustered_score,
@@ -17,6 +18,7 @@ from parley.evaluation.statistics import (
     freedom,
     paired_by_means,
     paired_difference,
+    tailed_freedom,
 )
 
 
@@ -102,6 +104,42 @@ def test_unequal_clusters_are_worth_fewer_degrees_of_freedom(sizes: list[int]) -
 
 def test_fewer_than_two_clusters_have_no_degree_of_freedom() -> None:
     assert freedom([]) == freedom(["a", "a"]) == 0
+
+
+# -- long tails --------------------------------------------------------------------------------------------------------
+
+MEANS = st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=30)
+
+
+def test_degrees_of_freedom_fall_with_the_kurtosis_of_the_clusters_by_the_formula() -> None:
+    means = [0.0, 0, 0, 1, 1, 2, 2, 3, 7, 0, 0, 1, 0, 2]
+    excess = stats.kurtosis(means, bias=False)
+    assert excess > 1
+    assert tailed_freedom(13, means) == pytest.approx(2 / (2 / 13 + excess / 14))
+
+
+def test_one_cluster_that_alone_differs_leaves_the_fewest() -> None:
+    assert tailed_freedom(13, [0.0] * 13 + [-4.0]) == FEWEST
+    few = clustered_score([0.0] * 26 + [-4.0, -4.0], [row // 2 for row in range(28)], -10, 0)
+    scale, reach = few.se / 10, stats.t.ppf(0.975, FEWEST)
+    effective = 0.4 / 14 * (1 - 0.4 / 14) / scale**2
+    away = lambda p: abs(0.4 / 14 - p) - reach * math.sqrt(p * (1 - p) / effective)  # noqa: E731
+    assert few.low == pytest.approx(-10 * brentq(away, 0.4 / 14, 1 - 1e-9))
+
+
+@pytest.mark.parametrize("means", [[], [1.0], [5.0] * 9, [0.1 + 0.2, 0.3, 0.3, 0.3], [0, 0, 9]])
+def test_nothing_is_taken_where_a_kurtosis_cannot_be_had(means: list[float]) -> None:
+    assert tailed_freedom(2.5, means) == 2.5
+
+
+@given(MEANS, st.floats(0.5, 40))
+def test_long_tails_take_degrees_of_freedom_and_never_give_any(means: list[float], degrees: float) -> None:
+    assert min(FEWEST, degrees) <= tailed_freedom(degrees, means) <= degrees + 1e-9
+
+
+@given(MEANS, st.floats(0.1, 9), st.floats(-50, 50))
+def test_the_unit_and_the_zero_of_a_scale_change_no_degrees_of_freedom(means, unit: float, zero: float) -> None:
+    assert tailed_freedom(13, [zero + unit * mean for mean in means]) == pytest.approx(tailed_freedom(13, means))
 
 
 # -- scores in a range -------------------------------------------------------------------------------------------------

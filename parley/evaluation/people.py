@@ -15,6 +15,9 @@ from parley.records.rating import DIMENSIONS, KEYS
 
 #: The rater of people's marks where others name a judge; no name in a config has a space.
 PEOPLE = "human raters"
+#: The same where models rated in people's place, be it only some of them.
+SIMULATED = "simulated raters"
+RATERS = (PEOPLE, SIMULATED)
 #: What names a seat.
 SEAT = ["task", "cast", "seat", "replicate", "player", "partner"]
 #: What a file must have; the rest of it is not read.
@@ -61,11 +64,16 @@ def read_people(path: str | Path) -> pl.DataFrame:
     return averaged(read_marks(path))
 
 
+def raters_of(marks: pl.DataFrame) -> str:
+    """What the raters of `read_marks` are called."""
+    return SIMULATED if marks["simulated"].any() else PEOPLE
+
+
 def averaged(marks: pl.DataFrame) -> pl.DataFrame:
-    """The seats of `read_marks`, each with the means of its raters."""
+    """The seats of `read_marks`, each with the means of its raters; all are `SIMULATED` if any rater is."""
     seats = marks.group_by(SEAT).agg(
         *(pl.col(key).cast(pl.Float64).mean() for key in KEYS), raters=pl.col("rater").n_unique()
     )
     return seats.with_columns(
-        overall=pl.mean_horizontal(KEYS), judge=pl.lit(PEOPLE), failure=pl.lit(None, dtype=pl.String)
+        overall=pl.mean_horizontal(KEYS), judge=pl.lit(raters_of(marks)), failure=pl.lit(None, dtype=pl.String)
     ).sort(SEAT)

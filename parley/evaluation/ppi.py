@@ -30,6 +30,7 @@ from parley.evaluation.statistics import (
     clustered_score,
     paired_difference,
     t_quantile,
+    tailed_freedom,
 )
 
 #: The range of a score, and its least step.
@@ -105,7 +106,8 @@ def calibrated(*sides: Seats, within: Range | None = None) -> Powered:
     square += study.distance**2 * noise * (study.groups - 2) / study.groups
     found = study.estimate(study.people + weight * study.distance, square, fitted=2)
     if within is not None and found.mean is not None and found.se:
-        low, high = bounded_interval(found.mean, found.se, study.groups - 2, *within[:2])
+        degrees = tailed_freedom(study.groups - 2, (study.a - weight * study.b)[study.rated].tolist())
+        low, high = bounded_interval(found.mean, found.se, degrees, *within[:2])
         found = replace(found, low=low, high=high)
     if _width(found) >= _width(alone):
         return alone

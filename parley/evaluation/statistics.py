@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
+#: The degrees of freedom that long tails leave at the least; with two or fewer Student's t has no variance.
+FEWEST = 3.0
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,14 @@ def clustered_score(
     It is the score interval of quasi-likelihood with the variance of a fraction, dispersion * share * (1 - share), where
     share is the place in the range (McCullagh and Nelder, "Generalized Linear Models", 1989, chapter 9; for shares it is
     Wilson's). Scores that lie near an end of their range are skewed, and a t interval of few tasks then misses on one side
-    far more often than 1 time in 40. Where all values are alike nothing says how they vary: then as if the mean of one
-    cluster had been a `step` away.
+    far more often than 1 time in 40. Where few clusters hold all that varies, `tailed_freedom` makes it wider. Where all
+    values are alike nothing says how they vary: then as if the mean of one cluster had been a `step` away.
     """
     mean, se, n, groups = _moments(values, clusters)
     if mean is None or se is None:
         return Estimate(mean, None, None, None, n, groups)
-    low, high = bounded_interval(mean, se, freedom(clusters), least, most, step / groups)
+    degrees = tailed_freedom(freedom(clusters), list(cluster_means(values, clusters).values()))
+    low, high = bounded_interval(mean, se, degrees, least, most, step / groups)
     return Estimate(mean, se, low, high, n, groups)
 
 
@@ -91,8 +94,9 @@ def clustered_share(hits: Sequence[bool], clusters: Sequence[Hashable]) -> Estim
 
     That number is share * (1 - share) / variance, with the clustered variance, and never more than `n`. Where every
     hit is the same the data cannot tell how alike the rows of a cluster are: then only the clusters are counted.
-    The quantile is Student's t with `freedom` degrees of freedom, so few clusters give a wide interval. A t interval of
-    the mean would shrink to nothing at 0 % and 100 %, where small studies often are.
+    The quantile is Student's t with `freedom` degrees of freedom, which `tailed_freedom` lessens where few clusters hold
+    all hits or misses, so few clusters give a wide interval. A t interval of the mean would shrink to nothing at 0 % and
+    100 %, where small studies often are.
     """
     share, se, n, groups = _moments([float(hit) for hit in hits], clusters)
     if share is None or se is None:
@@ -100,7 +104,8 @@ def clustered_share(hits: Sequence[bool], clusters: Sequence[Hashable]) -> Estim
     effective = float(n) if se == 0 else min(float(n), share * (1 - share) / se**2)
     if share in (0.0, 1.0):
         effective = float(groups)
-    low, high = _wilson(share, effective, t_quantile(freedom(clusters)))
+    degrees = tailed_freedom(freedom(clusters), list(cluster_means(hits, clusters).values()))
+    low, high = _wilson(share, effective, t_quantile(degrees))
     return Estimate(share, se, low, high, n, groups)
 
 
@@ -137,6 +142,23 @@ def freedom(clusters: Sequence[Hashable]) -> float:
     weights = sizes**2 / (1 - sizes / n)
     between = weights.sum() ** 2 - (weights**2).sum()
     return float(n**2 / ((sizes**2).sum() + between / n**2))
+
+
+def tailed_freedom(degrees: float, means: Sequence[float]) -> float:
+    """Degrees of freedom of a variance between clusters whose `means` have longer tails than the normal distribution.
+
+    With an excess kurtosis k the variance of G means is as uncertain as one with 2 / (2 / degrees + k / G) degrees of
+    freedom (Box, "Non-Normality and Tests on Variances", 1953). Of so few means k is known badly: no kurtosis takes more
+    than down to `FEWEST`, one below the normal's adds none, and with fewer than four means `degrees` are what they were.
+    """
+    data = np.asarray(means, dtype=np.float64)
+    groups, away = data.size, data - data.mean() if data.size else data
+    square = float((away**2).mean()) if groups else 0.0
+    if groups < 4 or square <= (1e-12 * float(np.abs(data).max())) ** 2:
+        return degrees
+    raw = float((away**4).mean()) / square**2 - 3
+    excess = (groups - 1) / ((groups - 2) * (groups - 3)) * ((groups + 1) * raw + 6)
+    return max(min(FEWEST, degrees), 2 / (2 / degrees + max(0.0, excess) / groups))
 
 
 def cluster_means(values: Sequence[float], clusters: Sequence[Hashable]) -> dict[Hashable, float]:

@@ -1,12 +1,13 @@
 """Bars: GOAL by player in the manner of the paper's Figure 4, a bar each for evaluations or for who rated."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from parley.report.answer import Score
 from parley.report.drawing import SIZE, canvas
+from parley.report.marks import Mark
 from parley.report.palette import Colours
-from parley.report.words import fixed, signed
+from parley.report.words import fixed, signed, told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,31 +17,50 @@ if TYPE_CHECKING:
 Scores = Mapping[str, Mapping[str, Score]]
 #: Draws itself in given colours and hands the figure to the function that wants it.
 Draw = Callable[[Colours, Callable[["Figure"], None]], None]
+#: The episodes behind a number of a player (and kind).
+Behind = Callable[[str, str], str]
 #: How the kinds of bars look, in their order: the first as it is, the second paler, the third an outline.
 LOOKS = ("full", "pale", "hollow")
 
 
-def bars_with(scores: Scores, kinds: list[str], hatched: set[str], gaps: Mapping[str, float] | None = None) -> Draw:
-    """A group a player, a bar a kind; `hatched` are references, `gaps` stand under the players' names."""
+def bars_with(
+    scores: Scores, kinds: list[str], hatched: set[str], gaps: Mapping[str, float] | None = None, note: str = ""
+) -> Draw:
+    """A group a player, a bar a kind; `hatched` are references, `gaps` stand under the players' names, `note` below all."""
 
     def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
         with canvas(max(380, 26 * len(scores) * max(2, len(kinds)) + 34), 240, colours) as (figure, axes):
             _bars(axes, scores, kinds, hatched, colours)
             _names(axes, list(scores), gaps or {}, colours)
+            axes.set_xlabel(note)
             use(figure)
 
     return draw
 
 
-def _bars(axes: "Axes", scores: Scores, kinds: list[str], hatched: set[str], colours: Colours) -> None:
+def marks_of_bars(scores: Scores, kinds: list[str], behind: Behind, by: str = "on") -> Iterator[Mark]:
+    """A mark a bar, from the axis to the end of its interval; `by` stands between player and kind."""
     width = 0.8 / len(kinds)
+    for player, name, x, score in _spots(scores, kinds):
+        top = max(float(score.mean or 0), score.high or 0)
+        words = f"{player} {by} {name}: {told(score.mean, score.low, score.high)}"
+        yield Mark((x - width * 0.45, x + width * 0.45), (0, top), words, behind(player, name))
+
+
+def _spots(scores: Scores, kinds: list[str]) -> Iterator[tuple[str, str, float, Score]]:
+    """Player, kind, the middle and the score of every bar."""
     for place, (player, found) in enumerate(scores.items()):
         for turn, name in enumerate(kinds):
-            if name not in found:
-                continue
-            x, mean = place + (turn - (len(kinds) - 1) / 2) * width, float(found[name].mean or 0)
-            _bar(axes, x, mean, width * 0.9, colours.players[player], LOOKS[min(turn, 2)], player in hatched)
-            _whisker(axes, x, found[name], colours, dense=len(kinds) > 2)
+            if name in found:
+                yield player, name, place + (turn - (len(kinds) - 1) / 2) * 0.8 / len(kinds), found[name]
+
+
+def _bars(axes: "Axes", scores: Scores, kinds: list[str], hatched: set[str], colours: Colours) -> None:
+    width = 0.8 / len(kinds)
+    for player, name, x, score in _spots(scores, kinds):
+        look = LOOKS[min(kinds.index(name), 2)]
+        _bar(axes, x, float(score.mean or 0), width * 0.9, colours.players[player], look, player in hatched)
+        _whisker(axes, x, score, colours, dense=len(kinds) > 2)
 
 
 def _names(axes: "Axes", players: list[str], gaps: Mapping[str, float], colours: Colours) -> None:

@@ -1,13 +1,14 @@
 """Curves: the losses of training, and GOAL over the rounds of learning."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from parley.report.answer import Score
-from parley.report.bars import Draw
+from parley.report.bars import Behind, Draw
 from parley.report.drawing import SIZE, canvas
+from parley.report.marks import Mark
 from parley.report.palette import Colours
-from parley.report.words import fixed
+from parley.report.words import fixed, told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +75,17 @@ def rounds_with(scores: Mapping[str, Score], rounds: Mapping[str, int], parents:
     return draw
 
 
+def marks_of_rounds(
+    scores: Mapping[str, Score], rounds: Mapping[str, int], evaluation: str, behind: Behind
+) -> Iterator[Mark]:
+    """A mark a policy, as high as its interval."""
+    for name, score in scores.items():
+        x, mean = rounds[name] + _aside(name, rounds), float(score.mean or 0)
+        ends = (mean if score.low is None else score.low, mean if score.high is None else score.high)
+        words = f"{name} on {evaluation}, round {rounds[name]}: {told(score.mean, score.low, score.high)}"
+        yield Mark((x - 0.04, x + 0.04), ends, words, behind(name, evaluation))
+
+
 def _rounds(
     axes: "Axes",
     scores: Mapping[str, Score],
@@ -91,11 +103,14 @@ def _rounds(
         if score.low is not None and score.high is not None:
             axes.plot([x, x], [score.low, score.high], color=colour, linewidth=1.3, solid_capstyle="butt")
         axes.plot(x, y, "o", markersize=6, color=colour)
-        axes.annotate(f"{name} {fixed(y, 1)}", (x, y), xytext=(7, 0), textcoords="offset points", va="center",
+        # Off the line to a child, which rises or falls from here.
+        rise = sum(at[child][1] - y for child, parent in parents.items() if parent == name and child in at)
+        axes.annotate(f"{name} {fixed(y, 1)}", (x, y), xytext=(7, -9 if rise > 0 else 9 if rise < 0 else 0),
+                      textcoords="offset points", va="center",
                       color=colour, fontweight="bold", fontsize=SIZE)  # fmt: skip
     last = max(rounds.values())
     axes.set_xticks(range(last + 1), ["before training", *(f"round {number}" for number in range(1, last + 1))])
-    axes.set_xlim(-0.15, last + 0.6)
+    axes.set_xlim(-0.3, last + 0.6)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.1)
     axes.set_ylabel("GOAL, 0 to 10")

@@ -64,10 +64,10 @@ def bytes_of(figure: "Figure", kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def on_page(svg: str, name: str, label: str, colours: Colours) -> str:
+def on_page(svg: str, name: str, label: str, colours: Colours, links: str = "") -> str:
     """An SVG file as an element of the page: its ids begin with `name`, its colours are the page's variables.
 
-    `label` is what those who cannot see it are told.
+    `label` is what those who cannot see it are told, `links` what `marks.over` lays over it.
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
@@ -87,8 +87,12 @@ def on_page(svg: str, name: str, label: str, colours: Colours) -> str:
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
     assert size is not None
     shown = f"max-width: {float(size[1]) * 1.5:.0f}px"
-    opening = f'<svg {size[0]} role="img" aria-label="{_escaped(label)}" style="{shown}">'
-    return opening + body[body.index(">") + 1 :].strip().replace("\n", " ")
+    # What is inside of an image is hidden from those who listen, and links must not be.
+    role = "group" if links else "img"
+    opening = f'<svg {size[0]} role="{role}" aria-label="{_escaped(label)}" style="{shown}">'
+    inside = body[body.index(">") + 1 : body.rindex("</svg>")].strip().replace("\n", " ")
+    inside = f'<g aria-hidden="true">{inside}</g>{links}' if links else inside
+    return f"{opening}{inside}</svg>"
 
 
 def _escaped(text: str) -> str:

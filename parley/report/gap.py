@@ -1,17 +1,19 @@
 """Figure 4: GOAL as the judge and as people see it, player by player, with the published numbers beside where alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from parley.config import Experiment
-from parley.evaluation.people import PEOPLE
+from parley.evaluation.people import RATERS, SIMULATED
 from parley.records.published import published
+from parley.report import links
 from parley.report.drawing import SIZE, bytes_of, canvas, on_page, placeholders
+from parley.report.marks import Mark, over
 from parley.report.palette import Colours, printed
-from parley.report.words import fixed, signed
+from parley.report.words import fixed, signed, told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,16 +40,43 @@ def gap_on_page(cells: pl.DataFrame, experiment: Experiment) -> str | None:
     """The figure as an element of the page; None where nothing was rated."""
     if _rows(cells).is_empty():
         return None
-    colours, files = placeholders(experiment.measured()), list[bytes]()
-    _draw(cells, colours, lambda figure: files.append(bytes_of(figure, "svg")))
-    return on_page(files[0].decode(), "gap", _told(cells), colours)
+    colours, files = placeholders(experiment.measured()), list[tuple[str, str]]()
+    marks = list(_marks(cells, experiment))
+    _draw(cells, colours, lambda figure: files.append((bytes_of(figure, "svg").decode(), over(figure.axes[0], marks))))
+    return on_page(files[0][0], "gap", _told(cells), colours, files[0][1])
+
+
+def _marks(cells: pl.DataFrame, experiment: Experiment) -> Iterator[Mark]:
+    """A mark a bar that was measured here: published ones have no episodes."""
+    rows = _rows(cells).to_dicts()
+    for player, x, width, cell in _spots(rows):
+        here, people = _kind(cell)
+        name = str(cell["evaluation"])
+        if here and name in experiment.evaluations:
+            words = f"{player} by {_people(cells) if people else 'the judge'}, {cell['block']}: "
+            href = links.episodes(evaluation=name, policy=player, people="yes" if people else None)
+            top = max(cell["value"], cell["high"] or 0)
+            mark = told(cell["value"], cell["low"], cell["high"])
+            yield Mark((x - width / 2, x + width / 2), (0, top), words + mark, href)
+
+
+def _spots(rows: list[Cell]) -> Iterator[tuple[str, float, float, Cell]]:
+    """Player, middle, width and cell of every bar."""
+    players = list(dict.fromkeys(cell["player"] for cell in rows))
+    kinds = [kind for kind in BARS if kind in {_kind(cell) for cell in rows}]
+    for place, player in enumerate(players):
+        mine = {_kind(cell): cell for cell in rows if cell["player"] == player}
+        for turn, kind in enumerate(kinds):
+            if kind in mine:
+                x = place + (turn - (len(kinds) - 1) / 2) * 0.8 / len(kinds)
+                yield player, x, 0.72 / len(kinds), mine[kind]
 
 
 def legend(cells: pl.DataFrame) -> list[tuple[str, str]]:
     """What the kinds of bars are that the figure has: (class of the key, words)."""
     words = {
         (True, False): ("", "the judge here"),
-        (True, True): ("pale", "people here"),
+        (True, True): ("pale", f"{_people(cells)} here"),
         (False, False): ("hollow", "the judge as published"),
         (False, True): ("hollow pale", "people as published"),
     }
@@ -60,12 +89,16 @@ def _rows(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def _kind(cell: Cell) -> tuple[bool, bool]:
-    return cell["origin"] == "here", cell["rater"] == PEOPLE
+    return cell["origin"] == "here", cell["rater"] in RATERS
+
+
+def _people(cells: pl.DataFrame) -> str:
+    return "simulated raters" if SIMULATED in cells["rater"].to_list() else "people"
 
 
 def _told(cells: pl.DataFrame) -> str:
     """The figure in words."""
-    words = dict(zip(BARS, ("judge", "people", "published judge", "published people"), strict=True))
+    words = dict(zip(BARS, ("judge", _people(cells), "published judge", "published people"), strict=True))
     told = [f"{cell['player']}, {words[_kind(cell)]} {fixed(cell['value'])}" for cell in _rows(cells).to_dicts()]
     return f"GOAL: {'; '.join(told)}"
 
@@ -77,12 +110,8 @@ def _draw(cells: pl.DataFrame, colours: Colours, use: Callable[["Figure"], None]
     with canvas(max(380, 34 + 26 * len(players) * max(2, len(kinds))), 240, colours) as (figure, axes):
         if not rows:
             axes.text(0.5, 0.5, "nothing was rated", ha="center", va="center", transform=axes.transAxes)
-        for place, player in enumerate(players):
-            mine = {_kind(cell): cell for cell in rows if cell["player"] == player}
-            for turn, kind in enumerate(kinds):
-                if kind in mine:
-                    x = place + (turn - (len(kinds) - 1) / 2) * 0.8 / len(kinds)
-                    _bar(axes, x, 0.72 / len(kinds), mine[kind], colours)
+        for _, x, width, cell in _spots(rows):
+            _bar(axes, x, width, cell, colours)
         _axes(axes, players, cells, colours)
         use(figure)
 
@@ -118,3 +147,5 @@ def _axes(axes: "Axes", players: list[str], cells: pl.DataFrame, colours: Colour
     axes.grid(axis="y", color=colours.roles["rule"], linewidth=0.6)
     axes.spines["left"].set_visible(False)
     axes.set_ylabel("GOAL, 0 to 10")
+    if SIMULATED in cells["rater"].to_list():
+        axes.set_xlabel("the people who rate here are simulated")

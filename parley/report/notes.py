@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from parley.config import Experiment
-from parley.evaluation.people import PEOPLE
+from parley.evaluation.people import RATERS, SIMULATED
 from parley.report.words import listed
 from parley.tables.published import path_of, read_facts
 from parley.tables.rated import subject
@@ -39,14 +39,15 @@ def notes(name: str, cells: pl.DataFrame, experiment: Experiment) -> Iterator[st
         yield _missing(name, experiment)
         return
     yield READING[name]
-    if name in BY_PEOPLE and PEOPLE not in here["rater"].to_list():
+    raters = set(here["rater"].to_list())
+    if name in BY_PEOPLE and not raters & set(RATERS):
         yield (
             "Nobody has rated these episodes yet: where the paper has people's ratings, these are the judge's "
             f"({_names(here, 'rater')}). human_ratings in the config brings people's in."
         )
-    study = experiment.human
-    if study is not None and study.simulated_by is not None and PEOPLE in here["rater"].to_list():
-        yield f"Simulated: no person has rated; {study.simulated_by}, a model, plays the human raters."
+    if SIMULATED in raters:
+        by = experiment.human.simulated_by if experiment.human is not None else None
+        yield f"Simulated: no person has rated; {f'{by}, a model, plays' if by else 'models play'} the human raters."
     if name == "table_3":
         yield _decided(here)
     if models := _models(here):
@@ -133,7 +134,11 @@ def _published(cells: pl.DataFrame, here: pl.DataFrame, experiment: Experiment) 
     beside = cells.filter(pl.col("origin") != "here")
     if "like_for_like" in beside["origin"].to_list():
         yield f"Like for like: {facts.like_for_like}, where the row's agent talks to {facts.partner} alone."
-    if alone := [name for name in here["player"].unique(maintain_order=True) if name not in beside["player"].to_list()]:
+    if alone := [
+        name
+        for name in here["player"].unique(maintain_order=True)
+        if name not in (*beside["player"].to_list(), *RATERS)
+    ]:
         yield f"Without a published number: {listed(alone)}."
     yield from _apart(beside)
 

@@ -85,6 +85,7 @@ def render(findings: Findings, provenance: Provenance) -> str:
         transcripts=transcripts(findings, found),
         parts=parts.parts_played(findings),
         simulated=parts.simulated(findings),
+        who=parts.who_is_who(experiment),
         config=_config(experiment),
     )
 
@@ -102,6 +103,7 @@ def _environment(experiment: Experiment) -> Environment:
     environment.filters.update(
         {name: getattr(words, name) for name in _WORDS}, player=lambda name: _player(name, places)
     )
+    environment.tests["match"] = lambda name, start: str(name).startswith(start)
     environment.globals.update(
         css=Markup(stylesheet() + (TEMPLATES / "style.css").read_text(encoding="utf-8")),
         svg=Markup,

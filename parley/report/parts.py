@@ -29,6 +29,19 @@ def parts_played(findings: Findings) -> dict[str, list[str]]:
     return {name: list(dict.fromkeys(does)) for name, does in parts.items()}
 
 
+def who_is_who(experiment: Experiment) -> list[tuple[str, str]]:
+    """Everybody that is measured, with what it is in a few plain words."""
+    found = []
+    for name, policy in experiment.policies.items():
+        if (source := policy.learns_from) is None:
+            found.append((name, "the model before training"))
+            continue
+        players = [player for player in dict.fromkeys(source.players) if player != policy.parent]
+        taught = f"conversations of {listed(players)}" if players else "the best of its own conversations"
+        found.append((name, f"{policy.parent} trained on {taught if source.played else 'published conversations'}"))
+    return [*found, *((name, "a reference, not trained here") for name in experiment.references)]
+
+
 def _measuring(experiment: Experiment, parts: dict[str, list[str]]) -> None:
     """Who plays against those that are measured, and who marks them."""
     for study in _studies(experiment):

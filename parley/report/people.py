@@ -45,6 +45,11 @@ class Human:
         """True if any of those who rated was no person."""
         return any(voice.simulated for found in self.means.values() for voice in found.values())
 
+    @property
+    def people(self) -> str:
+        """What those who rated are called where a number of theirs stands."""
+        return "simulated people" if self.simulated else "people"
+
     def gap(self, player: str) -> float | None:
         """How far the judge is above people: of those the judge's mean that people's calibrated mean corrects."""
         found = self.means.get(player, {})

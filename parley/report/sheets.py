@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from parley.config import Experiment
-from parley.evaluation.people import PEOPLE
+from parley.evaluation.people import PEOPLE, RATERS, SIMULATED
 from parley.evaluation.scores import MEASURES
 from parley.records.rating import DIMENSIONS
 from parley.report.notes import APART, BY_PEOPLE, notes
@@ -126,12 +126,13 @@ def _block(name: str, title: str, cells: list[Cell]) -> Block:
 
 def _column(name: str, cell: Cell) -> str:
     if name == "figure_4" and cell["measure"] != "gap":
-        return "GOAL by people" if cell["rater"] == PEOPLE else "GOAL by the judge"
+        return _BY.get(cell["rater"], "GOAL by the judge")
     return str(cell["measure"])
 
 
+_BY = {PEOPLE: "GOAL by people", SIMULATED: "GOAL by simulated raters"}
 _ORDER = ("engaged", "harm", "prevention", "alternatives", "toxic_words", "profanity", *MEASURES, "accuracy")
-_ORDER = (*_ORDER, "GOAL by the judge", "GOAL by people", "gap", "difference", "pearson", "spearman")
+_ORDER = (*_ORDER, "GOAL by the judge", *_BY.values(), "gap", "difference", "pearson", "spearman")
 
 
 def _place(column: str) -> tuple[int, str]:
@@ -153,7 +154,7 @@ def _head(name: str, cell: Cell) -> tuple[str, str, str]:
     if name == "figure_4":
         return "published", player, ""
     where, apart, _ = str(cell["note"]).partition("; ")
-    by = "by people, " if cell["rater"] == PEOPLE and name in BY_PEOPLE else ""
+    by = "by people, " if cell["rater"] in RATERS and name in BY_PEOPLE else ""
     kind = "like for like" if cell["origin"] == "like_for_like" else "published"
     return f"{kind}: {by}{where}{APART if apart else ''}", player, ""
 

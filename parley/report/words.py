@@ -25,6 +25,11 @@ def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
     return f"[{fixed(low, decimals)}, {fixed(high, decimals)}]"
 
 
+def told(value: float | None, low: float | None, high: float | None, decimals: int = 2) -> str:
+    """A number with its interval, where it has one."""
+    return fixed(value, decimals) if low is None else f"{fixed(value, decimals)} {interval(low, high, decimals)}"
+
+
 def p_value(p: float | None) -> str:
     """`p = 0.012`, `p < 0.001`; a dash for None."""
     if p is None:

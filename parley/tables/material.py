@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from parley.canonical import file_digest
-from parley.evaluation.people import PEOPLE, averaged, read_marks
+from parley.evaluation.people import PEOPLE, averaged, raters_of, read_marks
 from parley.evaluation.provenance import spoken_by
 from parley.evaluation.scores import places, scores, seats_of
 from parley.layout import Layout
@@ -40,7 +40,7 @@ class Material:
     def scores(self, view: View, player: str, by: RatedBy, side: str = "player") -> pl.DataFrame:
         """The scores of `player` (or of its partner), both seats pooled: the columns of `records.score.SCHEMA`."""
         who, other = self._sides(view, player, side)
-        judge = view.settings.judge if by == "judge" else PEOPLE
+        judge = view.settings.judge if by == "judge" else self.raters
         source = Provenance(
             policy=who,
             evaluation=view.evaluation,
@@ -70,6 +70,11 @@ class Material:
     def people(self) -> pl.DataFrame | None:
         """What people rated, a row a seat; None as long as nobody has."""
         return None if self.marks is None else averaged(self.marks)
+
+    @property
+    def raters(self) -> str:
+        """What the people that rated are called: they may be simulated."""
+        return PEOPLE if self.marks is None else raters_of(self.marks)
 
     def model(self, player: str) -> str:
         """What stands behind a player's name."""

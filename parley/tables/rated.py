@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from parley.config import Experiment
-from parley.evaluation.people import PEOPLE
+from parley.evaluation.people import PEOPLE, SIMULATED
 from parley.evaluation.scores import paired
 from parley.evaluation.statistics import paired_difference
 from parley.tables.cells import RatedBy, Row
@@ -66,7 +66,7 @@ def _printed_by(material: Material, by: RatedBy, side: str) -> list[RatedBy]:
 
 def _means(material: Material, view: View, by: RatedBy, side: str = "player") -> Iterator[Row]:
     for player in material.experiment.measured():
-        shared = {"block": _block(view, by), "evaluation": view.evaluation, "side": side}
+        shared = {"block": _block(material, view, by), "evaluation": view.evaluation, "side": side}
         if by == "people" and material.rated(view, player, by, side).is_empty():
             continue  # a published number stands beside one of ours, or not at all
         for score in material.scores(view, player, by, side).iter_rows(named=True):
@@ -92,8 +92,9 @@ def _measured(score: dict[str, Any], side: str) -> Row:
     }
 
 
-def _block(view: View, by: RatedBy) -> str:
-    return f"{view.name}, rated by {'people' if by == 'people' else 'the judge'}"
+def _block(material: Material, view: View, by: RatedBy) -> str:
+    people = "simulated raters" if material.raters == SIMULATED else "people"
+    return f"{view.name}, rated by {people if by == 'people' else 'the judge'}"
 
 
 # -- differences and tests ---------------------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ def _compared(material: Material, pairs: list[tuple[str, str]], printed: Printed
         return
     for by in _raters(material):
         for player, other in pairs:
-            shared = {"block": _block(view, by), "evaluation": view.evaluation, "side": "player"}
+            shared = {"block": _block(material, view, by), "evaluation": view.evaluation, "side": "player"}
             ours = [{**shared, **row} for row in _differences(material, view, by, player, other)]
             yield from ours
             for row in printed(player, other, view.tasks) if ours else ():
@@ -138,7 +139,7 @@ def _differences(material: Material, view: View, by: RatedBy, player: str, other
     mine, theirs = (material.rated(view, name, by) for name in (player, other))
     if mine.is_empty() or theirs.is_empty():
         return
-    rater = view.settings.judge if by == "judge" else PEOPLE
+    rater = view.settings.judge if by == "judge" else material.raters
     models = {"player_model": material.model(player), "partner_model": material.model(view.settings.partner)}
     if by == "judge":
         models |= {"rater_model": material.model(rater), "rating_prompt": material.rating_prompt}

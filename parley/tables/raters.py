@@ -25,7 +25,7 @@ def table_7(material: Material) -> Iterator[Row]:
     view = once(material.experiment)
     if view is None or material.people is None:
         return
-    shared = {"block": view.name, "evaluation": view.evaluation, "side": "player", "rater": PEOPLE}
+    shared = {"block": view.name, "evaluation": view.evaluation, "side": "player"}
     for player in material.experiment.measured():
         judge = material.rated(view, player, "judge").filter(pl.col("failure").is_null())
         both = judge.join(material.rated(view, player, "people"), on=_PLACE, suffix="_people").sort(_PLACE)
@@ -35,8 +35,9 @@ def table_7(material: Material) -> Iterator[Row]:
         counts = {"n": both.height, "clusters": both["task"].n_unique(), "partner": view.settings.partner}
         models = {"player_model": material.model(player), "rater_model": material.model(view.settings.judge)}
         for measure, value in (("pearson", pearson(first, second)), ("spearman", spearman(first, second))):
-            yield {**shared, "player": player, "origin": "here", "measure": measure, "value": value, **counts, **models}
-        yield from ({**row, **shared} for row in material.beside.correlation(player, view.tasks))
+            own = {"player": player, "rater": material.raters, "measure": measure, "value": value}
+            yield {**shared, **own, "origin": "here", **counts, **models}
+        yield from ({**row, **shared, "rater": PEOPLE} for row in material.beside.correlation(player, view.tasks))
 
 
 def table_8(material: Material) -> Iterator[Row]:
@@ -47,12 +48,13 @@ def table_8(material: Material) -> Iterator[Row]:
     marks = seats_among(material.marks, material.places(view))
     if marks.is_empty():
         return
-    shared = {"evaluation": view.evaluation, "player": PEOPLE, "rater": PEOPLE}
+    shared = {"evaluation": view.evaluation}
+    here, printed = ({"player": raters, "rater": raters} for raters in (material.raters, PEOPLE))
     seats = {"n": marks.select(*_PLACE, "player", "partner").n_unique(), "clusters": marks["task"].n_unique()}
     for block, part in ((SHARE, 0), (KAPPA, 1)):
         for dimension in DIMENSIONS:
             rough = coarse(rating_table(marks, dimension.key), dimension.low, dimension.high)
             value = (pairwise(rough), randolph(rough, categories_of(dimension.low, dimension.high)))[part]
             own = {"block": block, "measure": dimension.key, "value": value}
-            yield {**shared, **own, "origin": "here", **seats, "partner": view.settings.partner}
-        yield from ({**row, **shared, "block": block} for row in material.beside.agreement(part, view.tasks))
+            yield {**shared, **here, **own, "origin": "here", **seats, "partner": view.settings.partner}
+        yield from ({**row, **shared, **printed, "block": block} for row in material.beside.agreement(part, view.tasks))

@@ -102,6 +102,7 @@ class Catalogue:
             "dimensions": [[d.key.replace("_", " "), d.short, d.low, d.high] for d in DIMENSIONS],
             "evaluations": [[name, entry.tasks, entry.partner, entry.judge] for name, entry in entries],
             "learners": self._layout.trained_policies(),
+            "simulated": self._people.simulated,
             "outcomes": list(OUTCOMES),
             "endings": list(ENDINGS),
             "actions": list(ACTION_TYPES),

@@ -25,6 +25,8 @@ class Raters:
         rows = list(rows)
         #: Raters are numbered, so that no page names them.
         self.numbers = {name: place for place, name in enumerate(sorted({str(row["rater"]) for row in rows}), start=1)}
+        #: Whether models rated in people's place, be it only some.
+        self.simulated = any(row.get("simulated") for row in rows)
         for row in rows:
             if row.get("episode"):
                 self._by_episode.setdefault(str(row["episode"]), []).append(row)

@@ -68,7 +68,7 @@ function hidden(values, wanted) {
 function table(rows, values, wanted) {
   const dimension = wanted.dimension ?? "GOAL";
   const human = found.some((row) => row.people.some((mean) => mean !== null));
-  const heads = ["Task", "Players", dimension, ...(human ? ["people"] : []), "turns", "ends"];
+  const heads = ["Task", "Players", dimension, ...(human ? [raters()] : []), "turns", "ends"];
   return element("table", {},
     element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))),
     element("tbody", {}, rows.map((row) => tableRow(row, values, dimension, human))));
@@ -84,7 +84,7 @@ function tableRow(row, values, dimension, human) {
       row.told ? element("small", {}, row.told.scenario) : null),
     element("td", { class: "word" }, both((seat) => player(row.names[seat]))),
     element("td", { "data-head": dimension }, both((seat) => number(score(row, seat, dimension)))),
-    human ? element("td", { "data-head": "people" }, both((seat) => number(row.people[seat]))) : null,
+    human ? element("td", { "data-head": raters() }, both((seat) => number(row.people[seat]))) : null,
     element("td", { "data-head": "turns" }, String(row.turns)),
     element("td", { class: "word" }, row.failure >= 0 ? element("span", { class: "failed" }, row.ending === 3 ? "failed" : "not rated") : ENDINGS[all.endings[row.ending]]));
 }

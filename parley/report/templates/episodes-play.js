@@ -107,7 +107,7 @@ function marks(rating, people) {
     return element("div", { class: people.length ? "three" : "" },
       element("dt", { title: name }, short),
       element("dd", { class: "judged" }, rating.marks ? [element("b", { class: "mark" }, fixed(rating.marks[at][0])), element("span", {}, rating.marks[at][1])] : null),
-      people.length ? element("dd", { class: "human" }, element("b", { class: "mark" }, mean(people.map((one) => one.marks[at][0]))), element("ul", {}, told)) : null);
+      people.length ? element("dd", { class: "human" }, element("b", { class: "mark", "data-by": people.some((one) => one.simulated) ? "simulated people" : "people" }, mean(people.map((one) => one.marks[at][0]))), element("ul", {}, told)) : null);
   });
   const overall = rating.marks ? mean(rating.marks.map(([mark]) => mark)) : null;
   return element("dl", {}, element("div", { class: people.length ? "three head" : "head" }, element("dt", {}, ""), heads.map((head) => element("dd", {}, head))), rows,

@@ -39,6 +39,9 @@ function score(row, seat, dimension) {
   return marks[place < 0 ? all.dimensions.length - 1 : place];
 }
 
+// What those who rated are called: models may have done it in people's place.
+const raters = () => (all.simulated ? "simulated people" : "people");
+
 // The judge's GOAL above people's.
 function gap(row, seat) {
   const judged = score(row, seat, "GOAL");
