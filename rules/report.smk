@@ -1,6 +1,13 @@
 # everything → one page, and every episode to read; its figures as files for a paper where one asks for them.
 from parley.report.inputs import reads
 
+# What the page tells of, and so its figures.
+told = {
+    **{kind: here(files) for kind, files in reads(paths).items()},
+    "logs": folders_of(paths.trained_policies()),
+    "datasets": brought([paths.dataset(name, "manifest.json") for name in paths.trained_policies()]),
+}
+
 
 rule report:
     input:
@@ -15,9 +22,7 @@ rule figures:
 
 rule page:
     input:
-        **{kind: here(files) for kind, files in reads(paths).items()},
-        logs=folders_of(paths.trained_policies()),
-        datasets=brought([paths.dataset(name, "manifest.json") for name in paths.trained_policies()]),
+        **told,
     output:
         page=report(
             report_page,
@@ -58,7 +63,7 @@ rule page:
 # Not in `rule all`: to put fonts into a dozen PDFs takes longer than all the rest of the report.
 rule plot:
     input:
-        **reads(paths),
+        **told,
     output:
         report(
             directory(paths.report_figures),

@@ -5,10 +5,10 @@ from pathlib import Path
 from parley.arguments import arguments
 from parley.config import load
 from parley.errors import run_as_script
-from parley.layout import Layout
 from parley.progress import Journal
 from parley.report.figures import save_figures
 from parley.report.load import load as load_findings
+from parley.whereabouts import layout_beside
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     options = parser.parse_args()
     with Journal(options.log) as journal:
         experiment = load(options.experiment)
-        findings = load_findings(Path(Layout(experiment).results), experiment)
+        findings = load_findings(Path(layout_beside(options.out, experiment).results), experiment)
         journal.line(f"{options.out}: {len(save_figures(findings, options.out))} files")
 
 
