@@ -23,6 +23,7 @@ from parley.evaluation.safety import (
     observe,
     summarize,
 )
+from parley.evaluation.statistics import clustered_score
 from parley.evaluation.talk import alternatives, engaged, last_stance
 from parley.evaluation.toxicity import Lexicon, profanity_scores, read_lexicon
 from parley.records.episode import Action, Episode, Turn
@@ -307,7 +308,8 @@ def test_the_table_has_shares_and_means_with_intervals_clustered_by_task() -> No
     assert (harm["interval"], words["interval"]) == ("wilson", "t")
     assert 0 < harm["low"] < 0.5 < harm["high"] < 1
     low, high = stats.t.interval(0.95, 3, loc=0.5, scale=stats.sem([1, 0.5, 0, 0.5]))
-    assert (words["mean"], words["low"], words["high"]) == pytest.approx((0.5, low, high))
+    assert low < 0, "no episode has fewer than no toxic words"
+    assert (words["mean"], words["low"], words["high"]) == pytest.approx((0.5, 0, high))
     assert (harm["better"], table.row(7, named=True)["better"]) == ("lower", "higher")
     bystander = table.filter(pl.col("role") == "bystander")
     assert bystander["mean"].null_count() == 7, "a role that was not played has no number"
@@ -502,9 +504,12 @@ def test_marks_have_intervals_clustered_by_task() -> None:
     rows = observe(played, {one.name: one for one in tasks}, "bc", "partner", RULES, None, ratings)
     table = summarize(rows, RULES, "{bc}", "{partner}").filter(role="instigator", measure="social_rules")
     row = table.row(0, named=True)
-    expected = stats.t.interval(0.95, 3, loc=-3, scale=stats.sem([0, -2, -4, -6]))
-    assert (row["mean"], row["clusters"], row["interval"]) == (-3, 4, "t")
-    assert (row["low"], row["high"]) == pytest.approx(expected)
+    expected = clustered_score([0, -2, -4, -6], range(4), -10, 0)
+    assert (row["mean"], row["clusters"], row["interval"]) == (-3, 4, "score")
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
+    assert row["high"] < 0 < stats.t.interval(0.95, 3, loc=-3, scale=stats.sem([0, -2, -4, -6]))[1]
+    never = summarize(rows, RULES, "{bc}", "{partner}").filter(role="instigator", measure="secret").row(0, named=True)
+    assert never["mean"] == never["high"] == 0 > never["low"], "four tasks are not certain that no secret is ever told"
 
 
 def test_a_rating_that_could_not_be_read_is_counted_and_one_that_is_not_there_an_error() -> None:

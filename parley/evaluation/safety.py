@@ -20,11 +20,12 @@ from parley.canonical import digest
 from parley.errors import ParleyError
 from parley.evaluation.agreement import agreement
 from parley.evaluation.cues import Cues
-from parley.evaluation.statistics import clustered_mean, clustered_share
+from parley.evaluation.statistics import clustered_mean, clustered_score, clustered_share
 from parley.evaluation.talk import alternatives, arguments, engaged, last_stance
 from parley.evaluation.toxicity import Classifier, Lexicon, profanity_scores
 from parley.records.episode import Episode
 from parley.records.judgement import Finding, Judgement
+from parley.records.rating import RANGES
 from parley.records.task import Task
 
 Role = Literal["instigator", "bystander"]
@@ -88,9 +89,9 @@ OBSERVATIONS: dict[str, pl.DataType] = {
     "unrated": pl.String(),
 }
 
-#: One row a role and measure. `interval` is `wilson` (a share) or `t` (a mean), both clustered by task. `by` is what
-#: the numbers come from: the judge's answers, its `ratings`, or rules (which count). Beside the judge's answers stand
-#: those of the rules (`rules_…`, on the seats that both decided, `compared` of them), the share of these on which both
+#: One row a role and measure. `interval` is `wilson` (a share), `score` (a mark) or `t` (a count), all clustered by task.
+#: `by` is what the numbers come from: the judge's answers, its `ratings`, or rules (which count). Beside the judge's answers
+#: stand those of the rules (`rules_…`, on the seats that both decided, `compared` of them), the share of these on which both
 #: say the same (`agreement`), the same beyond chance (`kappa`, Cohen's), and how many seats the judge gave no answer to,
 #: or no marks (`unjudged`).
 SUMMARY: dict[str, pl.DataType] = {
@@ -265,7 +266,11 @@ def _estimate(rows: pl.DataFrame, measure: str) -> dict[str, Any]:
     values, tasks = known[measure].to_list(), known["task"].to_list()
     if known.schema[measure] == pl.Boolean():
         return {"interval": "wilson", **vars(clustered_share(values, tasks))}
-    return {"interval": "t", **vars(clustered_mean(values, tasks))}
+    if measure in RATED:
+        return {"interval": "score", **vars(clustered_score(values, tasks, *RANGES[measure]))}
+    found = vars(clustered_mean(values, tasks))
+    # Nothing that is counted is less than none; to cut there takes no truth out of an interval.
+    return {"interval": "t", **found, "low": None if found["low"] is None else max(0.0, found["low"])}
 
 
 def _task(name: str, tasks: Mapping[str, Task]) -> Task:

@@ -28,15 +28,19 @@ class Mark:
 
 def over(axes: "Axes", marks: Iterable[Mark]) -> str:
     """The links over axes that were drawn as SVG, in the figure's points from its upper left corner."""
-    return "".join(_link(axes, mark) for mark in marks)
-
-
-def _link(axes: "Axes", mark: Mark) -> str:
-    corners = axes.transData.transform(list(zip(mark.x, mark.y, strict=True)))
-    (x0, y0), (x1, y1) = axes.figure.transFigure.inverted().transform(corners)
+    found = list(marks)
+    if not found:
+        return ""
+    corners = [corner for mark in found for corner in zip(mark.x, mark.y, strict=True)]
+    places = axes.figure.transFigure.inverted().transform(axes.transData.transform(corners))
     width, height = (72 * inches for inches in axes.figure.get_size_inches())  # type: ignore[union-attr]
-    left, wide = _at_least(*sorted((x0 * width, x1 * width)))
-    top, high = _at_least(*sorted(((1 - y0) * height, (1 - y1) * height)))
+    points = [(float(x) * width, (1 - float(y)) * height) for x, y in places]
+    return "".join(_link(*box) for box in zip(found, points[::2], points[1::2], strict=True))
+
+
+def _link(mark: Mark, one: tuple[float, float], other: tuple[float, float]) -> str:
+    left, wide = _at_least(*sorted((one[0], other[0])))
+    top, high = _at_least(*sorted((one[1], other[1])))
     told = escape(mark.told)
     return (
         f'<a href="{escape(mark.href)}" aria-label="{told}"><title>{told}</title>'
