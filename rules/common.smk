@@ -92,6 +92,16 @@ def adapters_of(players, folders):
     return " ".join(f"--adapter {name}={folder}" for name, folder in found)
 
 
+def adapters_for(names):
+    """The param with those options, where `names` gives the players from the wildcards.
+
+    Snakemake remembers no param that is made from inputs, so without storage it is made from the wildcards alone.
+    """
+    if in_storage:
+        return lambda wildcards, input: adapters_of(names(wildcards), input.adapters)
+    return lambda wildcards: adapters_of(names(wildcards), [])
+
+
 # What jobs are given. These are functions of the models of a job, of its inputs and of the attempt, and never params:
 # what a job is given makes nothing stale.
 

@@ -34,7 +34,7 @@ rule play:
     params:
         cfg=lambda wildcards: staleness.episodes(experiment, seats(wildcards)),
         code=code_hash("episodes"),
-        adapters=lambda wildcards, input: adapters_of(seats(wildcards), input.adapters),
+        adapters=adapters_for(seats),
         experiment=paths.resolved,
     message:
         "play episodes: {wildcards.players} on {wildcards.task_set} {wildcards.shard}"

@@ -103,7 +103,7 @@ rule compare_judges:
 rule knowledge:
     input:
         policy=f"{results}/policies/{{policy}}.json",
-        adapter=lambda wildcards: folders_of([wildcards.policy]),
+        adapters=lambda wildcards: folders_of([wildcards.policy]),
         checkpoints=lambda wildcards: here(paths.checkpoints([wildcards.policy])),
         test=here(paths.knowledge_files()),
     output:
@@ -122,7 +122,7 @@ rule knowledge:
     params:
         cfg=lambda wildcards: staleness.knowledge(experiment, wildcards.policy),
         code=code_hash("knowledge"),
-        adapters=lambda wildcards, input: adapters_of([wildcards.policy], input.adapter),
+        adapters=adapters_for(lambda wildcards: [wildcards.policy]),
         experiment=paths.resolved,
     message:
         "test the knowledge of {wildcards.policy}"

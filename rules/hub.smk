@@ -45,7 +45,7 @@ rule push_adapter:
     input:
         dataset=f"{results}/datasets/{{policy}}/manifest.json",
         policy=f"{results}/policies/{{policy}}.json",
-        folder=brought([f"{results}/policies/{{policy}}"]),
+        adapters=brought([f"{results}/policies/{{policy}}"]),
         scores=lambda wildcards: paths.card_scores(wildcards.policy),
         differences=lambda wildcards: paths.card_differences(wildcards.policy),
     output:
@@ -68,7 +68,11 @@ rule push_adapter:
         cfg=lambda wildcards: staleness.pushing(experiment, wildcards.policy),
         code=code_hash("push"),
         namespace=os.environ.get("PARLEY_HUB", ""),
-        adapter=lambda wildcards, input: input.folder[0] if input.folder else paths.policy(wildcards.policy),
+        adapter=(
+            (lambda wildcards, input: input.adapters[0])
+            if in_storage
+            else (lambda wildcards: paths.policy(wildcards.policy))
+        ),
         experiment=paths.resolved,
     message:
         "push the adapter of {wildcards.policy} to the hub"

@@ -106,7 +106,7 @@ rule train:
         dataset=f"{results}/datasets/{{policy}}/manifest.json",
         samples=brought([f"{results}/datasets/{{policy}}/train.parquet"]),
         parent=lambda wildcards: paths.manifests([experiment.policies[wildcards.policy].parent]),
-        adapter=lambda wildcards: folders_of([experiment.policies[wildcards.policy].parent]),
+        adapters=lambda wildcards: folders_of([experiment.policies[wildcards.policy].parent]),
         checkpoints=lambda wildcards: here(paths.checkpoints([wildcards.policy])),
     output:
         folder=directory(f"{results}/policies/{{policy}}"),
@@ -134,7 +134,7 @@ rule train:
     params:
         cfg=lambda wildcards: staleness.training(experiment, wildcards.policy),
         code=code_hash("training"),
-        parent=lambda wildcards, input: adapters_of([experiment.policies[wildcards.policy].parent], input.adapter),
+        parent=adapters_for(lambda wildcards: [experiment.policies[wildcards.policy].parent]),
         experiment=paths.resolved,
     message:
         "train {wildcards.policy}"

@@ -172,6 +172,9 @@ def test_jobs_that_are_cancelled_out_of_time_or_memory_or_lose_their_node_come_a
         here.lose("spare1")
         alone.run(*talked(4))
         until(lambda: of(shop, "play", "TIMEOUT"), process)
+        here.command(
+            "scontrol", "update", f"jobid={running['03']}", "starttime=now"
+        )  # SLURM lets it wait for two minutes
         tally.answer_after(0)
         output, _ = process.communicate()
         assert process.returncode == 0, output[-6000:]

@@ -73,9 +73,10 @@ def test_the_leash_ends_what_a_stop_that_was_cut_short_has_left(
     folder: Path, left: "list[subprocess.Popen[bytes]]"
 ) -> None:
     leash = subprocess.Popen([*LEASH, str(folder)], cwd=ROOT, stdin=subprocess.PIPE)
-    leash.communicate(timeout=60)  # its pipe ends, as if the other end were killed
-    assert leash.returncode == 0 and not folder.exists()
-    assert [process.wait(timeout=10) for process in left[:2]] == [-9, -9]
+    assert leash.stdin is not None
+    leash.stdin.close()  # as if the process at the other end were killed
+    assert [process.wait(timeout=60) for process in left[:2]] == [-9, -9]
+    assert leash.wait(timeout=60) == 0 and not folder.exists()
     assert left[2].poll() is None
 
 
