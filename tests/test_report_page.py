@@ -89,7 +89,7 @@ def test_the_page_needs_nothing_but_itself(page: str) -> None:
     outline = Outline(page)
     ids = set(outline.ids)
     beside = [link for link in outline.links if not (link.startswith("#") and link[1:] in ids)]
-    assert all(link.startswith(("episodes/index.html", "figures/", "../")) for link in beside)
+    assert all(link.startswith(("episodes/index.html", "../")) for link in beside)
     assert not [found for tag, found in outline.attributes if tag != "a" and set(found) & {"src", "srcset", "data"}]
     assert set(re.findall(r"url\((?!#)[^)]*\)", page)) == set()
     assert set(re.findall(r"url\(#([^)]*)\)", page)) <= ids
@@ -136,6 +136,19 @@ def test_the_answer_is_in_words_with_its_interval_and_who_judged(page: str) -> N
     assert "16 pairs of seats in 4 tasks" in words
     assert "judged by judge, with partner as the partner" in words
     assert "1 of sr" in words
+
+
+def test_each_number_of_the_answer_leads_to_the_episodes_of_its_policy(page: str) -> None:
+    answer = page.split('<section id="answer"')[1].split("</section>", maxsplit=1)[0]
+    told = [
+        part for part in re.findall(r"<p[^>]*>(.*?)</p>", answer, re.DOTALL) if "over <" in part or "reaches" in part
+    ]
+    assert len(told) == 2  # the best policy, and the others with the reference
+    for part in told:
+        found = re.findall(r'<a href="episodes/index.html#evaluation=hard&amp;policy=(\w+)">[+−]?\d\.\d\d', part)
+        bare = re.sub(r"\[[^]]*\]|<[^>]*>", "", part)  # what stands in brackets is the interval of the number before it
+        assert len(found) == len(re.findall(r"\d\.\d\d", bare)) > 1, part
+        assert {*found} <= {"bc_sr"} if "reaches" in part else "bc_sr" not in found
 
 
 def test_simulated_parts_are_said_to_be(page: str, tmp_path: Path) -> None:
