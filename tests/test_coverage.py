@@ -59,15 +59,19 @@ def coverage(intervals: Iterable[Estimate], truth: float) -> float:
     return sum(held) / len(held)
 
 
+def score_coverage(dimension: str, sizes: Sequence[int], studies: int, seed: int) -> float:
+    """How often the interval of a mean score holds it, of so many studies with tasks of these sizes."""
+    low, high, task, seat, worth = DIMENSIONS[dimension]
+    rng = np.random.default_rng(seed)
+    truth = float(marks(worth(seats(rng, 100, [1] * 5000, task, seat)), low, high).mean())
+    drawn = marks(worth(seats(rng, studies, sizes, task, seat)), low, high)
+    return coverage((clustered_score(row, labels(sizes), low, high) for row in drawn.tolist()), truth)
+
+
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 @pytest.mark.parametrize("size", SIZES)
 def test_the_interval_of_a_mean_score_holds_it_95_times_in_100(dimension: str, size: str) -> None:
-    low, high, task, seat, worth = DIMENSIONS[dimension]
-    rng, sizes = np.random.default_rng(20240314), SIZES[size]
-    truth = float(marks(worth(seats(rng, 100, [1] * 5000, task, seat)), low, high).mean())
-    drawn = marks(worth(seats(rng, STUDIES, sizes, task, seat)), low, high)
-    found = coverage((clustered_score(row, labels(sizes), low, high) for row in drawn.tolist()), truth)
-    assert 0.93 <= found <= 0.97
+    assert 0.93 <= score_coverage(dimension, SIZES[size], STUDIES, 20240314) <= 0.97
 
 
 @pytest.mark.parametrize("size", [*SIZES, *UNEQUAL])
@@ -120,12 +124,7 @@ def test_the_interval_of_a_paired_difference_holds_it_95_times_in_100(dimension:
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 @pytest.mark.parametrize("size", UNEQUAL)
 def test_tasks_of_unequal_sizes_are_held_as_often(dimension: str, size: str) -> None:
-    low, high, task, seat, worth = DIMENSIONS[dimension]
-    rng, sizes = np.random.default_rng(3), UNEQUAL[size]
-    truth = float(marks(worth(seats(rng, 100, [1] * 5000, task, seat)), low, high).mean())
-    drawn = marks(worth(seats(rng, STUDIES // 2, sizes, task, seat)), low, high)
-    found = coverage((clustered_score(row, labels(sizes), low, high) for row in drawn.tolist()), truth)
-    assert 0.925 <= found <= 0.97
+    assert 0.925 <= score_coverage(dimension, UNEQUAL[size], STUDIES // 2, 3) <= 0.97
 
 
 @pytest.mark.parametrize("size", ["14 tasks of 2", "14 tasks of 10"])

@@ -82,14 +82,10 @@ class Speaker:
         """
         request = Request(self.identity, tuple(messages), seed, schema, replicate)
         if (reply := self._ledger.get_or_claim(request.key)) is not None:
-            self.counts.replayed += 1
-            self.usage.add(reply)
-            return reply
+            return self._replay(reply)
         if (flight := self._flights.get(request.key)) is not None:
-            reply = replace(await asyncio.shield(flight), replayed=True)
-            self.counts.replayed += 1
-            self.usage.add(reply)  # the next run will find it in the ledger each time that it is asked for
-            return reply
+            # The next run will find it in the ledger each time that it is asked for.
+            return self._replay(replace(await asyncio.shield(flight), replayed=True))
         flight = self._flights[request.key] = asyncio.ensure_future(self._send(request))
         flight.add_done_callback(lambda done: self._landed(request.key, done))
         # Who asked first may be cancelled; others may wait for the same answer, and it is paid for.
@@ -100,9 +96,7 @@ class Speaker:
         async with self._ledger.asking(request.key) as kept:
             if kept is None:
                 return await self._ask(request)
-        self.counts.replayed += 1
-        self.usage.add(kept)
-        return kept
+        return self._replay(kept)
 
     async def _ask(self, request: Request) -> Reply:
         endpoint, name, extra_body = await self.source.reach(self._model, self._adapter)
@@ -152,6 +146,11 @@ class Speaker:
         finally:
             self._purse.settle(set_aside, paid)
         self._count(reply, paid)
+        return reply
+
+    def _replay(self, reply: Reply) -> Reply:
+        self.counts.replayed += 1
+        self.usage.add(reply)
         return reply
 
     def _count(self, reply: Reply, paid: float) -> None:

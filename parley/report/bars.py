@@ -38,9 +38,14 @@ def bars_with(
     return draw
 
 
+def _width(kinds: list[str]) -> float:
+    """From the middle of a bar to that of the next one of its group."""
+    return 0.8 / len(kinds)
+
+
 def marks_of_bars(scores: Scores, kinds: list[str], behind: Behind, by: str = "on") -> Iterator[Mark]:
     """A mark a bar, from the axis to the end of its interval; `by` stands between player and kind."""
-    width = 0.8 / len(kinds)
+    width = _width(kinds)
     for player, name, x, score in _spots(scores, kinds):
         top = max(float(score.mean or 0), score.high or 0)
         words = f"{player} {by} {name}: {told(score.mean, score.low, score.high)}"
@@ -52,11 +57,11 @@ def _spots(scores: Scores, kinds: list[str]) -> Iterator[tuple[str, str, float, 
     for place, (player, found) in enumerate(scores.items()):
         for turn, name in enumerate(kinds):
             if name in found:
-                yield player, name, place + (turn - (len(kinds) - 1) / 2) * 0.8 / len(kinds), found[name]
+                yield player, name, place + (turn - (len(kinds) - 1) / 2) * _width(kinds), found[name]
 
 
 def _bars(axes: "Axes", scores: Scores, kinds: list[str], hatched: set[str], colours: Colours) -> None:
-    width = 0.8 / len(kinds)
+    width = _width(kinds)
     for player, name, x, score in _spots(scores, kinds):
         look = LOOKS[min(kinds.index(name), 2)]
         _bar(axes, x, float(score.mean or 0), width * 0.9, colours.players[player], look, player in hatched)

@@ -93,7 +93,7 @@ def _measured(score: dict[str, Any], side: str) -> Row:
 
 
 def _block(material: Material, view: View, by: RatedBy) -> str:
-    people = "simulated raters" if material.raters == SIMULATED else "people"
+    people = SIMULATED if material.raters == SIMULATED else "people"
     return f"{view.name}, rated by {people if by == 'people' else 'the judge'}"
 
 
