@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import machine
 from benchmarks.mock import running
@@ -100,8 +101,8 @@ def measure(command: list[str], client: str, case: Case, episodes: int) -> Figur
     )
 
 
-def finished(command: list[str]) -> dict[str, float]:
-    """What a client's process says of itself at its end."""
+def finished(command: list[str]) -> dict[str, Any]:
+    """What a process says of itself at its end. Raises `RuntimeError` with its last words if it fails."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"status {done.returncode}")

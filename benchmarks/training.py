@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import playing
 from benchmarks.flops import LINEAR, asked, peak
 from benchmarks.gauge import peak_megabytes
 from benchmarks.machine import machine
@@ -201,10 +202,7 @@ def finished(name: str, base: Path, steps: int) -> Figures:
         "--steps",
         str(steps),
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1])
-    return Figures(**json.loads(done.stdout.strip().splitlines()[-1]))
+    return Figures(**playing.finished(command))
 
 
 def compare(shape: str, steps: int, card: str | None) -> None:
