@@ -119,7 +119,7 @@ class Endpoint:
                     self._note_silence(outcome)
                     self.limiter.succeeded()
                     self._pulse.beat()
-                    return replace(outcome, retries=len(failures), failures=tuple(failures))
+                    return replace(outcome, retries=len(failures), failures=tuple(failures)) if failures else outcome
                 if outcome.crowded:
                     self.limiter.turned_away(number, self._pause(outcome))
             if outcome.hopeless:

@@ -112,7 +112,8 @@ class Speaker:
         paid = 0.0
         try:
             reply = await endpoint.send(request, name, extra_body)
-            reply = replace(reply, retries=reply.retries + len(left), failures=(*left, *reply.failures))
+            if left:
+                reply = replace(reply, retries=reply.retries + len(left), failures=(*left, *reply.failures))
             await self._ledger.keep(request, reply)
             paid = cost(self._model, reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens) or 0.0
         except CallFailed as failure:

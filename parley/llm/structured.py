@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import json_repair
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from parley.canonical import whole
 from parley.llm.call import Reply
@@ -190,6 +191,8 @@ def _embedded(text: str) -> Iterator[dict[str, Any]]:
 
 def _whole(value: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """`value` with half surrogate pairs replaced, which no file could hold; and whether there were any."""
-    text = json.dumps(value, ensure_ascii=False)
-    clean = whole(text)
-    return (value, False) if clean == text else (dict(json.loads(clean)), True)
+    try:
+        to_json(value)
+    except PydanticSerializationError:
+        return dict(json.loads(whole(json.dumps(value, ensure_ascii=False)))), True
+    return value, False

@@ -39,15 +39,13 @@ def silent_in_a_row(turns: Sequence[Turn], rule: Literal["acting", "legacy"]) ->
     of the waiting seat too, both seats a turn in seat order; there one silent act of the second agent right after the
     first one spoke is three in a row, while one of the first agent is two.
     """
-    log: list[bool] = []
-    for turn in turns:
-        silent = turn.action.action_type == "none"
-        log += [silent] if rule == "acting" else [silent if turn.seat == seat else True for seat in SEATS]
     count = 0
-    for quiet in reversed(log):
-        if not quiet:
-            break
-        count += 1
+    for turn in reversed(turns):
+        seats = (turn.seat,) if rule == "acting" else SEATS[::-1]
+        for seat in seats:
+            if seat == turn.seat and turn.action.action_type != "none":
+                return count
+            count += 1
     return count
 
 
@@ -82,6 +80,7 @@ async def play_part(
 ) -> Episode:
     """Play one episode. A call that fails for good ends it as failed, with the reason; no turn is made up."""
     people, page = renderer.people(part.cast), renderer.page(part.task, part.cast)
+    task_id = part.task.id
     turns: list[Turn] = []
     over: Ending | None = None
     failure = None
@@ -93,7 +92,7 @@ async def play_part(
                 page.messages(turns, seat),
                 Action,
                 retry=lambda _, fault: retry.render(fault=fault),
-                seed=seed_from(seed, part.task.id, part.cast, part.replicate, len(turns)),
+                seed=seed_from(seed, task_id, part.cast, part.replicate, len(turns)),
                 replicate=part.replicate,
                 check=fault_in,
             )
@@ -113,7 +112,7 @@ async def play_part(
         over = ending(turns, renderer.play)
     return Episode(
         task=part.task.name,
-        task_id=part.task.id,
+        task_id=task_id,
         cast=part.cast,
         names=(people[0].name, people[1].name),
         players=(players[0][0], players[1][0]),
