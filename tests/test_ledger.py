@@ -153,7 +153,7 @@ def test_calls_that_cannot_be_put_at_the_end_are_not_lost_in_silence(
         waiting.cancel()
 
     ledger = Ledger(tmp_path / "0.sqlite")
-    monkeypatch.setattr(ledger, "_write", full)
+    monkeypatch.setattr("parley.llm.ledger_file.LedgerFile._write", full)
     asyncio.run(work(ledger))
     with pytest.raises(ParleyError, match="the disk is full or fails"):
         ledger.close()

@@ -170,6 +170,76 @@ def test_whatever_the_damage_what_is_found_is_right_and_the_ledger_goes_on(
         assert saved >= len(asked) - PAGE // 250 * len(places)
 
 
+def spoilt(whole: tuple[bytes, list[Request]], *changes: tuple[bytes, bytes]) -> bytes:
+    """The bytes of a file in which some were overwritten, each where it is found last: a row, not the index before it."""
+    data = bytearray(whole[0])
+    for old, other in changes:
+        at = data.rindex(old)
+        data[at : at + len(other)] = other
+    return bytes(data)
+
+
+def rows_key(data: bytes, key: str) -> bytes:
+    """A key as it stands in its row: the time when it was kept follows, which a key in the index has not."""
+    at = next(place for place in places_of(data, key.encode()) if data[place + len(key) : place + len(key) + 1] == b"A")
+    return data[at : at + len(key) + 8]
+
+
+def places_of(data: bytes, part: bytes) -> list[int]:
+    """Every place of `part` in `data`."""
+    found, at = [], data.find(part)
+    while at != -1:
+        found.append(at)
+        at = data.find(part, at + 1)
+    return found
+
+
+@pytest.mark.parametrize("other", [b"\x10", b"\xff\xfe\xfd", b"g"], ids=["control", "no UTF-8", "no digit"])
+def test_a_call_whose_key_was_hit_is_found_by_its_request(
+    tmp_path: Path, whole: tuple[bytes, list[Request]], other: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, asked = whole
+    key = rows_key(data, asked[7].key)
+    hit = spoilt(whole, (key, key[:20] + other), (b"answer 70 ", b"ansver"))
+    assert reopened(tmp_path / "a", hit, asked) == 119
+    with Ledger(tmp_path / "a/0.sqlite") as ledger:
+        assert ledger.get(asked[7].key) and ledger.request(asked[7].key) == asked[7]
+    assert "salvaged 119 of 120 calls" in capsys.readouterr().err
+
+
+def test_a_call_whose_key_and_request_were_hit_is_found_by_the_index(
+    tmp_path: Path, whole: tuple[bytes, list[Request]]
+) -> None:
+    data, asked = whole
+    key = rows_key(data, asked[7].key)
+    hit = spoilt(whole, (key, key[:20] + b"\xff" * 30), (b"null,7]", b"null,8]"), (b"answer 70 ", b"ansver"))
+    assert reopened(tmp_path / "a", hit, asked) == 119
+    with Ledger(tmp_path / "a/0.sqlite") as ledger:
+        assert ledger.get(asked[7].key) and ledger.request(asked[7].key) is None
+
+
+def test_a_job_that_keeps_calls_mends_a_file_with_a_key_that_is_none(
+    tmp_path: Path, whole: tuple[bytes, list[Request]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "0.sqlite"
+    at = places_of(whole[0], whole[1][7].key.encode())
+    data = bytearray(whole[0])
+    for place in at:
+        data[place + 3] = 0x10
+    path.write_bytes(bytes(data))
+    fill(path, 1, start=5000)  # looks over every key before it keeps the first answer
+    assert "(a stored key is none); salvaged 120 of 120 calls" in capsys.readouterr().err
+    assert salvaged(path, whole[1]) == 120
+
+
+def test_a_model_that_cannot_be_read_is_damage(
+    tmp_path: Path, whole: tuple[bytes, list[Request]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hit = spoilt(whole, (b'"engine":"openai"', b'"engine\x01'))
+    assert reopened(tmp_path / "a", hit, whole[1]) == 120
+    assert "(a stored model cannot be read); salvaged 120 of 120 calls" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("torn", [1, 511, 512, 4095])
 def test_a_torn_last_page_costs_at_most_the_calls_on_it(
     tmp_path: Path, whole: tuple[bytes, list[Request]], torn: int, capsys: pytest.CaptureFixture[str]

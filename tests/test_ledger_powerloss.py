@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from parley.llm.call import Request
 from parley.llm.ledger import Ledger
+from parley.llm.ledger_file import LedgerFile
 from tests.calls import reply, request
 from tests.powerloss import Step, lose_power, platters, recorded
 
@@ -102,14 +103,14 @@ def test_the_simulation_sees_a_ledger_that_does_not_wait_for_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, careless: str
 ) -> None:
     """Without syncs everything may be lost; and the removal of a journal is not synced, so that it may come back."""
-    prepare = Ledger._prepare
+    prepare = LedgerFile._prepare
 
-    def carelessly(self: Ledger, connection: object) -> None:
+    def carelessly(self: LedgerFile, connection: object) -> None:
         prepare(self, connection)  # type: ignore[arg-type]
         connection.execute(careless)  # type: ignore[attr-defined]
 
     with monkeypatch.context() as patch, recorded() as steps:
-        patch.setattr(Ledger, "_prepare", carelessly)
+        patch.setattr(LedgerFile, "_prepare", carelessly)
         write(tmp_path / "0.sqlite", steps)
     marks = [place for place, step in enumerate(steps) if step.kind == "mark"]
     losses = (lost(steps[: place + 1], tmp_path / "after", seed) for seed, place in enumerate(marks[3:]))

@@ -128,7 +128,7 @@ def _of_ledger(path: Path, stage: str) -> list[tuple[Kind, Mapping[str, int]]]:
             blocks = Blocks(connection)
             found: dict[Kind, Took] = {}
             for model, calls, prompt, cached, completion in connection.execute(SUMS):
-                identity = json.loads(store.identity_json(model, blocks.get))
+                identity = store.identity_of(model, blocks.get)
                 took = Took(calls, prompt, cached, completion)
                 found.setdefault(kind_of(stage, identity), Took()).add(took)
             for request, tokens in _sample(connection, blocks):

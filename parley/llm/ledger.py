@@ -1,38 +1,31 @@
 """The ledger: every model call with its answer, kept as soon as it ends, so that nothing is paid for twice.
 
 One SQLite file per job shard, laid out as `ledger/{stage}/**/{shard}.sqlite`, outside the workflow's declared outputs.
-A rollback journal with full synchronisation: a call is on disk when `put` returns, and a process that is killed, or a
-machine that loses power, at any point loses at most calls in flight. One process at a time writes a file (`claim`).
+A call is on disk when `put` returns (`ledger_file`): a process that is killed, or a machine that loses power, at any point
+loses at most calls in flight.
 """
 
-import json
-import os
 import sqlite3
-import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from parley.errors import ParleyError
 from parley.llm import store
 from parley.llm.absence import Absence
-from parley.llm.blocks import Blocks
+from parley.llm.blocks import Blocks, DamagedRow
 from parley.llm.call import Reply, Request
-from parley.llm.claim import Claim
 from parley.llm.keeper import Keeper
+from parley.llm.ledger_file import LedgerFile
 from parley.llm.neighbours import Neighbours
 from parley.llm.packing import unpack_request
-from parley.llm.salvage import salvage, suspicious
 from parley.llm.siblings import Siblings
-from parley.llm.sqlite_errors import explain, is_damage
 from parley.records.published import check_room
 
-T = TypeVar("T")
 TOOK = ("prompt_tokens", "cached_tokens", "completion_tokens", "seconds", "retries")
 
 
@@ -54,29 +47,21 @@ class Total:
 class Ledger:
     """The calls of one job shard, in the file `path`, which is made at the first `put`.
 
-    `get` also finds calls in the other files below `stage_root`. Every fault that a person can mend (a locked file, a
-    read-only folder, a full disk) is a `ParleyError`; a damaged file is salvaged, with one line on stderr.
+    `get` also finds calls in the other files below `stage_root`. Every fault that a person can mend is a `ParleyError`.
     """
 
     def __init__(self, path: Path, stage_root: Path | None = None, *, timeout: float = 30.0) -> None:
         self.path = path
-        self._timeout = timeout
         self._siblings = Siblings(stage_root, path, timeout) if stage_root is not None else None
         self._neighbours = Neighbours(stage_root, path) if stage_root is not None else None
-        self._connection: sqlite3.Connection | None = None
-        self._blocks: Blocks | None = None
-        self._claim = Claim(path, timeout)
-        self._opened: os.stat_result | None = None
-        self._older = False
-        self._labels: dict[int | None, str] = {}
+        self._file = LedgerFile(path, timeout)
         self._totals: dict[str, Counter[str]] = {}
-        self._lock = threading.RLock()
         self._keeper = Keeper(self._put)
         self._absent: Absence | None = None
         self._ready = False
 
     def __enter__(self) -> Self:
-        self._sound(lambda: self._connect(create=False))
+        self._file.sound(lambda: self._file.connect(create=False))
         if self._neighbours is not None:
             self._neighbours.open()
         return self
@@ -91,29 +76,19 @@ class Ledger:
         try:
             self._keeper.close()
         finally:
-            self._shut()
             if self._siblings is not None:
                 self._siblings.close()
             if self._neighbours is not None:
                 self._neighbours.close()
-            self._claim.release()
+            self._file.close()
             self._absent = None
-
-    def _shut(self) -> None:
-        if self._connection is not None:
-            if self._claim.held:
-                with suppress(sqlite3.Error):  # takes the empty journal file away
-                    self._connection.execute("PRAGMA journal_mode = DELETE")
-            self._connection.close()
-        self._connection = self._blocks = None
-        self._labels.clear()
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     def get(self, key: str) -> Reply | None:
         """The stored reply to the request with this key, marked `replayed`, or None. Never a failed call."""
         absent = self._absent is not None and key in self._absent
-        found = None if absent else self._sound(lambda: self._own(key))
+        found = None if absent else self._file.sound(lambda: self._own(key))
         if found is None and self._siblings is not None:
             found = self._siblings.get(key)
         if found is None:
@@ -128,7 +103,7 @@ class Ledger:
         anything is paid, with a `ParleyError`. What the other process kept while this one waited is found.
         """
         reply = self.get(key)
-        if reply is None and not self._claim.held and self._sound(self._take):
+        if reply is None and not self._file.claimed and self._file.sound(self._file.take):
             reply = self.get(key)
         return reply
 
@@ -149,37 +124,32 @@ class Ledger:
 
     def request(self, key: str) -> Request | None:
         """The stored request with this key, exactly as it was sent, from this file alone."""
-        return self._sound(lambda: self._request(key))
+        return self._file.sound(lambda: self._request(key))
 
     def totals(self) -> list[Total]:
         """What this run took, one row a model, sorted by name."""
         return [Total(model, **self._totals[model]) for model in sorted(self._totals)]
 
     def _own(self, key: str) -> tuple[Reply, str] | None:
-        if (connection := self._connect(create=False)) is None:
+        if (connection := self._file.connect(create=False)) is None:
             return None
         row = connection.execute(f"SELECT model, {store.REPLY} FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (store.reply_of(row[1:]), self._label(row[0]))
-
-    def _label(self, model: int | None) -> str:
-        if model not in self._labels:
-            self._labels[model] = store.label(json.loads(store.identity_json(model, self._table().get)))
-        return self._labels[model]
+        return None if row is None else (store.reply_of(row[1:]), self._file.label(row[0]))
 
     def _request(self, key: str) -> Request | None:
-        if (connection := self._connect(create=False)) is None:
+        if (connection := self._file.connect(create=False)) is None:
             return None
         row = connection.execute("SELECT model, request FROM calls WHERE key = ?", (key,)).fetchone()
-        return None if row is None or row[1] is None else unpack_request(key, row[0], row[1], self._table().get)
+        return None if row is None or row[1] is None else unpack_request(key, row[0], row[1], self._file.blocks.get)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
     def ready(self) -> None:
         """See to it that calls can be stored. Raises `ParleyError` before anything is paid for rather than after."""
         if not self._ready:
-            with self._explained():
+            with self._file.explained():
                 check_room(self.path.parent)
-            self._sound(lambda: self._write(lambda connection, blocks: None))
+            self._file.write(lambda connection, blocks: None)
             self._ready = True
 
     def put(self, request: Request, reply: Reply) -> None:
@@ -199,15 +169,18 @@ class Ledger:
         From the first answer that is kept on: with the claim held nobody else adds any.
         """
         if self._absent is None:
-            self._absent = self._sound(self._survey)
+            self._absent = self._file.sound(self._survey)
         self._absent.seen(key)
 
     def _survey(self) -> Absence:
-        self._take()
+        self._file.take()
         absent = Absence()
-        if (connection := self._connect(create=False)) is not None:
-            for (key,) in connection.execute("SELECT key FROM calls"):
-                absent.seen(key)
+        if (connection := self._file.connect(create=False)) is not None:
+            try:
+                for (key,) in connection.execute("SELECT key FROM calls"):
+                    absent.seen(key)
+            except (ValueError, TypeError):
+                raise DamagedRow("a stored key is none") from None
         return absent
 
     def _put(self, calls: list[tuple[Request, Reply]]) -> None:
@@ -219,7 +192,7 @@ class Ledger:
                 store.insert_call(connection, blocks, request, reply, time.time())
 
         if calls:
-            self._sound(lambda: self._write(insert))
+            self._file.write(insert)
             if self._neighbours is not None:
                 self._neighbours.keep(request.key for request, _ in calls)
         for request, reply in calls:
@@ -228,104 +201,8 @@ class Ledger:
 
     def record_failure(self, key: str, request: Request, reason: str) -> None:
         """Store that a call failed for good. It is sent again when it is asked for again."""
-        self._sound(lambda: self._write(lambda c, b: store.insert_failure(c, b, key, request, reason, time.time())))
+        self._file.write(lambda c, b: store.insert_failure(c, b, key, request, reason, time.time()))
         self._count(store.label(request.model), failures=1)
-
-    def _write(self, insert: Callable[[sqlite3.Connection, Blocks], None]) -> None:
-        self._take()
-        connection = self._connect(create=True)
-        assert connection is not None
-        kept = False
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            insert(connection, self._table())
-            if self._older:
-                connection.execute(f"PRAGMA user_version = {store.VERSION}")
-            connection.execute("COMMIT")
-            kept = True
-        finally:
-            if not kept:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                self._table().forget()
-        self._older = False
 
     def _count(self, model: str, **more: float) -> None:
         self._totals.setdefault(model, Counter()).update(more)
-
-    # -- the file ----------------------------------------------------------------------------------------------
-
-    def _table(self) -> Blocks:
-        assert self._blocks is not None
-        return self._blocks
-
-    def _connect(self, create: bool) -> sqlite3.Connection | None:
-        if self._connection is None and (create or self.path.exists()):
-            there = self.path.stat() if self.path.exists() else None
-            connection = sqlite3.connect(
-                self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._opened = there or self.path.stat()
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection, self._blocks = connection, Blocks(connection)
-        return self._connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        # The first read rolls back what a killed writer left; only then does the file have its true size.
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if suspicious(self.path):
-            raise sqlite3.DatabaseError("the file is too short")
-        if not 0 <= version <= store.LATEST:
-            raise sqlite3.DatabaseError("its version number makes no sense")
-        if version not in (0, *store.OLDER, store.VERSION):
-            raise ParleyError(
-                f"ledger {self.path}: written by another version of Parley (format {version}, this one reads up to "
-                f"{store.VERSION}); use that version, or move the file away"
-            )
-        connection.execute("PRAGMA synchronous = FULL")
-        self._older = version in store.OLDER
-        if version == 0:
-            connection.execute("PRAGMA journal_mode = TRUNCATE")
-            connection.executescript(f"BEGIN IMMEDIATE; {store.SCHEMA} COMMIT;")
-        with suppress(sqlite3.OperationalError):  # a ledger that cannot be written can still be replayed
-            connection.execute("PRAGMA journal_mode = TRUNCATE")
-
-    def _sound(self, act: Callable[[], T]) -> T:
-        """Do `act`; if the file turns out to be damaged, salvage it and do `act` again."""
-        with self._explained(), self._lock:
-            try:
-                return act()
-            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                if not is_damage(error):
-                    raise
-                self._shut()
-                self._mend(str(error))
-                return act()
-
-    def _mend(self, fault: str) -> None:
-        """Salvage the file that was opened, unless another process has done it meanwhile."""
-        self._claim.take()
-        if self._in_place():
-            salvage(self.path, fault)
-
-    def _take(self) -> bool:
-        """Have the claim. If another process put a file of its own in place of ours meanwhile, that one is used."""
-        new = self._claim.take()
-        if new and not self._in_place():
-            self._shut()
-        return new
-
-    def _in_place(self) -> bool:
-        return self._opened is not None and self.path.exists() and os.path.samestat(self._opened, self.path.stat())
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise ParleyError(f"ledger {self.path}: {explain(error)}") from error

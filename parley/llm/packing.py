@@ -29,9 +29,17 @@ def pack_request(request: Request, block: Callable[[bytes], int]) -> bytes:
 
 def unpack_request(key: str, model: int, packed: bytes, block: Callable[[int], bytes]) -> Request:
     """The request behind a row. Raises `DamagedRow` unless it hashes to `key`."""
+    request = read_request(model, packed, block)
+    if request.key != key:
+        raise DamagedRow("a stored request does not match its key")
+    return request
+
+
+def read_request(model: int, packed: bytes, block: Callable[[int], bytes]) -> Request:
+    """The request behind a row, whatever its key. Raises `DamagedRow` if it cannot be read."""
     try:
         messages, replicate, schema, seed = _first(packed) if packed[:1] == b"x" else _second(packed)
-        request = Request(
+        return Request(
             model=json.loads(block(model)),
             messages=tuple(
                 Message(role=role, content=b"".join(map(block, lines)).decode()) for role, lines in messages
@@ -42,9 +50,6 @@ def unpack_request(key: str, model: int, packed: bytes, block: Callable[[int], b
         )
     except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DamagedRow(f"a stored request cannot be read ({type(error).__name__})") from None
-    if request.key != key:
-        raise DamagedRow("a stored request does not match its key")
-    return request
 
 
 Parts = tuple[list[tuple[str, list[int]]], int, int | None, int | None]

@@ -17,8 +17,8 @@ INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes by serial type
 def rows(path: Path) -> Iterator[tuple[int, tuple[Value, ...]]]:
     """(row number, values) of every row that can be read, of all tables, page by page.
 
-    What makes no sense is passed over; what makes sense need not be what was written. An `INTEGER PRIMARY KEY` is None
-    among the values, and a whole number in a `REAL` column is an int.
+    What makes no sense is passed over; what makes sense need not be what was written, and in a text it may be replaced by
+    U+FFFD. An `INTEGER PRIMARY KEY` is None among the values, and a whole number in a `REAL` column is an int.
     """
     with path.open("rb") as file:
         header = file.read(100)
@@ -98,7 +98,7 @@ def _size(kind: int) -> int:
 
 def _value(kind: int, data: bytes) -> Value:
     if kind >= 12:
-        return data.decode() if kind % 2 else data
+        return data.decode(errors="replace") if kind % 2 else data
     if kind == 7:
         return float(struct.unpack(">d", data)[0])
     if kind in INTEGERS:

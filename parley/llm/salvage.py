@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from parley.llm import store
-from parley.llm.blocks import Blocks, inflate
+from parley.llm.blocks import Blocks, DamagedRow, inflate
 from parley.llm.disk import sync_folder
-from parley.llm.packing import unpack_request
+from parley.llm.packing import read_request, unpack_request
 from parley.llm.pages import rows
+from parley.llm.sqlite_errors import in_a_line
 
 MAGIC = b"SQLite format 3\0"
 CALL, FAILURE = 14, 6  # columns of the tables
@@ -52,7 +53,7 @@ def salvage(path: Path, fault: str) -> None:
     sync_folder(path.parent)
     of = f"{saved} of {total}" if total is not None else f"{saved} of an unknown number of"
     print(
-        f"ledger {path}: damaged ({fault}); salvaged {of} calls, the damaged file is kept as {kept.name}",
+        f"ledger {path}: damaged ({in_a_line(fault)}); salvaged {of} calls, the damaged file is kept as {kept.name}",
         file=sys.stderr,
         flush=True,
     )
@@ -67,7 +68,6 @@ def _free_name(path: Path) -> Path:
 
 def _rescue(damaged: Path, part: Path) -> tuple[int, int | None]:
     """Copy what can be read into `part`. Returns (calls copied, calls that there were, None if that is unknown)."""
-    saved = 0
     with closing(sqlite3.connect(part)) as fresh:
         fresh.executescript(store.SCHEMA)
         total = _copy_blocks(damaged, fresh)
@@ -75,10 +75,13 @@ def _rescue(damaged: Path, part: Path) -> tuple[int, int | None]:
         for _, values in rows(damaged):
             with suppress(sqlite3.Error, TypeError, ValueError, OverflowError):
                 if len(values) == CALL:
-                    saved += _copy_call(fresh, blocks, *values)
+                    _copy_call(fresh, blocks, *values)
                 elif len(values) == FAILURE:
                     _copy_failure(fresh, blocks, *values)
+        with suppress(sqlite3.Error, TypeError, ValueError):
+            _copy_indexed(damaged, fresh)
         fresh.commit()
+        (saved,) = fresh.execute("SELECT count(*) FROM calls").fetchone()
     return saved, total
 
 
@@ -98,14 +101,29 @@ def _copy_blocks(damaged: Path, fresh: sqlite3.Connection) -> int | None:
 
 def _copy_call(
     fresh: sqlite3.Connection, blocks: Blocks, _: Any, key: Any, created: Any, model: Any, packed: Any, *rest: Any
-) -> int:
+) -> None:
     text, reason, prompt, completion, cached, seconds, *others = rest
-    reply = store.reply_of((key, text, reason, prompt, completion, cached, float(seconds), *others))
-    try:
-        unpack_request(key, model, packed, blocks.get)
-    except sqlite3.Error:
-        model = packed = None  # the answer is what was paid for
-    return fresh.execute(store.INSERT, (float(created), model, packed, *store.reply_row(reply))).rowcount
+    asked: str | None = None
+    with suppress(sqlite3.Error):
+        asked = read_request(model, packed, blocks.get).key
+    for name in dict.fromkeys((key, asked)):  # where the key is what was hit, the request tells it
+        with suppress(DamagedRow):
+            reply = store.reply_of((name, text, reason, prompt, completion, cached, float(seconds), *others))
+            when = created if isinstance(created, int | float) else 0.0
+            whole = (model, packed) if name == asked else (None, None)  # the answer is what was paid for
+            fresh.execute(store.INSERT, (float(when), *whole, *store.reply_row(reply)))
+            return
+
+
+def _copy_indexed(damaged: Path, fresh: sqlite3.Connection) -> None:
+    """Copy the answers that only the index of keys still leads to: their rows no longer say what they answer."""
+    uri = f"{damaged.absolute().as_uri()}?immutable=1"  # the damaged file stays as it is, its journal too
+    with closing(sqlite3.connect(uri, uri=True)) as old:
+        for (key,) in old.execute("SELECT key FROM calls INDEXED BY sqlite_autoindex_calls_1"):
+            with suppress(sqlite3.Error, UnicodeDecodeError, TypeError):
+                if not fresh.execute("SELECT 1 FROM calls WHERE key = ?", (key,)).fetchone():
+                    row = old.execute(f"SELECT {store.REPLY} FROM calls WHERE key = ?", (key,)).fetchone()
+                    fresh.execute(store.INSERT, (0.0, None, None, *store.reply_row(store.reply_of(row))))
 
 
 def _copy_failure(

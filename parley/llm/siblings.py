@@ -1,6 +1,5 @@
 """Other ledger files of the same stage, read-only: the number of shards may change, and nothing is paid twice."""
 
-import json
 import sqlite3
 import sys
 from array import array
@@ -92,8 +91,7 @@ class Siblings:
 
     def _label(self, path: Path, model: int | None, connection: sqlite3.Connection) -> str:
         if (path, model) not in self._labels:
-            identity = store.identity_json(model, Blocks(connection).get)
-            self._labels[path, model] = store.label(json.loads(identity))
+            self._labels[path, model] = store.label(store.identity_of(model, Blocks(connection).get))
         return self._labels[path, model]
 
     def _read(self, path: Path, act: Callable[[sqlite3.Connection], T]) -> T | None:

@@ -26,10 +26,15 @@ def explain(error: Exception) -> str:
     if code == BUSY:
         return "another process is writing to it; wait for that job to end, or stop it, and run again"
     if code in (READONLY, CANTOPEN) or getattr(error, "errno", None) in UNWRITABLE:
-        return f"cannot be written ({error}); make its folder writable and run again"
+        return f"cannot be written ({in_a_line(error)}); make its folder writable and run again"
     if code in (FULL, IOERR) or isinstance(error, OSError):
-        return f"the disk is full or fails ({error}); free some space and run again, what is stored stays"
-    return f"cannot be used ({error}); move the file away and run again"
+        return f"the disk is full or fails ({in_a_line(error)}); free some space and run again, what is stored stays"
+    return f"cannot be used ({in_a_line(error)}); move the file away and run again"
+
+
+def in_a_line(fault: object, most: int = 120) -> str:
+    """What an error says, fit for a terminal: SQLite quotes the bytes of a damaged row, whatever they are."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in str(fault)).split())[:most]
 
 
 def _code(error: Exception) -> int:

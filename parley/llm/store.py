@@ -89,6 +89,14 @@ def identity_json(model: int | None, block: Callable[[int], bytes]) -> str:
     return "{}" if model is None else block(model).decode()
 
 
+def identity_of(model: int | None, block: Callable[[int], bytes]) -> dict[str, Any]:
+    """The model's identity in a row, empty if it was lost. Raises `DamagedRow` if it cannot be read."""
+    try:
+        return dict(json.loads(identity_json(model, block)))
+    except (ValueError, TypeError):
+        raise DamagedRow("a stored model cannot be read") from None
+
+
 def storable(text: str) -> str:
     """`text` with halves of characters replaced, which no file can hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

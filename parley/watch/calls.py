@@ -1,6 +1,5 @@
 """Calls: how many an experiment's jobs have made so far and what they cost, from their ledgers, while they write."""
 
-import json
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -61,7 +60,7 @@ def calls(experiment: Experiment, ledgers: Iterable[Path]) -> Calls:
 def _add(total: Calls, experiment: Experiment, connection: sqlite3.Connection, since: float) -> None:
     blocks = Blocks(connection)
     for block, batched, count, lately, prompt, cached, completion in connection.execute(CALLS, (since,)):
-        model = model_of(experiment, json.loads(store.identity_json(block, blocks.get)))
+        model = model_of(experiment, store.identity_of(block, blocks.get))
         if model is None:
             continue
         total.answered += count
