@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +111,17 @@ def stage_root(ledger: Path, stage: str) -> Path | None:
 def in_flight(experiment: Experiment, names: Iterable[str]) -> int:
     """How many episodes or ratings a job works on at once, so that none of its endpoints waits for work.
 
-    An episode is at one of its endpoints at a time, so there are as many as all of them take together; and half as many
-    again, for those whose prompt is being written or whose answer is on its way to the disk. What an endpoint gets at
-    once stays its own `concurrency`.
+    An episode is at one of its endpoints at a time, so as many as all of them take together are at work; and as many
+    again stand in the queue while a prompt is written or an answer is on its way to the disk. They take turns, so that a
+    shard's last episodes end together instead of one after the other. What an endpoint gets at once stays its own
+    `concurrency`.
     """
     widths: dict[Any, int] = {}
     for name in names:
         model = experiment.model_of(name)
         kind = Source.kind(model)
         widths[kind] = max(widths.get(kind, 0), model.concurrency)
-    return ceil(1.5 * sum(widths.values()))
+    return 2 * sum(widths.values())
 
 
 def asked_at_once(experiment: Experiment, name: str) -> int:

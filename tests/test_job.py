@@ -104,11 +104,11 @@ ELSEWHERE = {"models.partner.base_url": "http://127.0.0.1:1/v1"}
 @pytest.mark.parametrize(
     ("changes", "players", "episodes"),
     [
-        ({}, ["bc"], 3),  # half as many again as its endpoint takes
-        ({}, ["bc", "base"], 3),  # two policies on one engine
-        ({}, ["bc", "expert"], 12),  # an episode is at one of the two at a time
-        ({}, ["expert", "partner"], 15),  # two models at one address share it
-        (ELSEWHERE, ["expert", "partner"], 24),
+        ({}, ["bc"], 4),  # twice as many as its endpoint takes
+        ({}, ["bc", "base"], 4),  # two policies on one engine
+        ({}, ["bc", "expert"], 16),  # an episode is at one of the two at a time
+        ({}, ["expert", "partner"], 20),  # two models at one address share it
+        (ELSEWHERE, ["expert", "partner"], 32),
         ({"models.agent.concurrency": 1}, ["base"], 2),
     ],
 )
