@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from parley.report.episodes.catalogue import Catalogue
-from parley.report.episodes.folder import write_folder
-from parley.report.findings import layout_of
-from parley.report.load import load
-from parley.report.page import render
-from parley.report.provenance import Provenance
 from tests.browser import chromium, tab
-from tests.report_people import write_study
-from tests.report_sample import make_sample
-from tests.test_episodes_folder import write_people
+from tests.report_written import write_report
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +18,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The report of the sample with people's ratings, as the rule writes it."""
-    root, experiment = make_sample(tmp_path_factory.mktemp("sample"))
-    write_people(root, "base", "bc", "sr", "bc_sr")
-    write_study(root)
-    write_folder(Catalogue(layout_of(root, experiment), {}), root / "report/episodes")
-    (root / "report/index.html").write_text(render(load(root, experiment), Provenance()))
-    return (root / "report/index.html").as_uri()
+    return write_report(tmp_path_factory.mktemp("sample")).as_uri()
 
 
 @pytest.mark.parametrize("width", [1280, 768, 360])

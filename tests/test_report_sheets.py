@@ -248,7 +248,9 @@ def test_markdown_has_straight_tables(layout: Layout, name: str) -> None:
 def test_markdown_takes_nothing_for_markup() -> None:
     cells = frame("table_5", [{"block": "all", "player": "x", "origin": "here", "measure": "a|b", "value": 1.0,
                                "partner": "<b>", "partner_model": "{}"}])  # fmt: skip
-    text = markdown(sheet("table_5", cells, Experiment.model_construct(published=None)))
+    text = markdown(
+        sheet("table_5", cells, Experiment.model_construct(published=None, policies={}, references=(), evaluations={}))
+    )
     assert "| a\\|b |" in text and "&lt;b>" in text and "<b>" not in text
 
 
@@ -321,7 +323,9 @@ def section(page: str) -> str:
 
 def test_the_page_shows_every_table(layout: Layout) -> None:
     text = section(render(load(Path(layout.results), layout.experiment), Provenance()))
-    assert re.findall(r"<strong>(\w+ \d)</strong>", text) == [name.replace("_", " ").capitalize() for name in TABLES]
+    assert re.findall(r"<strong data-plain=\"name\">(\w+ \d)</strong>", text) == [
+        name.replace("_", " ").capitalize() for name in TABLES
+    ]
     assert "Nobody has rated these episodes yet" in text and "published" not in text.replace("as published", "")
 
 
@@ -331,7 +335,7 @@ def test_the_page_shows_published_numbers_beside_ours(layout: Layout, tmp_path: 
     for name in TABLES:
         write_cells(alike.table(name), make(name, alike))
     text = section(render(load(Path(alike.results), alike.experiment), Provenance()))
-    assert text.count('<tr class="published">') > 50 and "beside the published numbers" in text
+    assert text.count('<tr class="published" data-plain="published">') > 50 and "beside the published numbers" in text
     assert "by people, Table 9" in text and "8.03" in text
 
 
