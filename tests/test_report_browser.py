@@ -60,6 +60,23 @@ def test_every_number_leads_to_episodes_that_are_there(browser: Any, url: str) -
         assert empty == []
 
 
+def test_figures_can_be_read_on_a_phone_and_each_is_shown_once(browser: Any, url: str) -> None:
+    sizes = """all => all.map(svg => {
+        const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        return Math.min(...[...svg.querySelectorAll("text")].map(e => parseFloat(getComputedStyle(e).fontSize) * scale));
+    })"""
+    shown = {}
+    for width in (1280, 360):
+        with tab(browser, url, viewport={"width": width, "height": 800}) as page:
+            found = page.locator("svg:visible").evaluate_all(sizes)
+            shown[width] = len(found)
+            assert min(found) >= 11
+            page.emulate_media(media="print")
+            assert page.locator(".wide svg:visible").count() == page.locator(".wide svg").count() > 0
+            assert page.locator(".narrow svg:visible").count() == 0
+    assert shown[1280] == shown[360]
+
+
 def test_it_prints_on_paper(browser: Any, url: str) -> None:
     with tab(browser, url) as page:
         assert page.pdf(format="A4")[:5] == b"%PDF-"
