@@ -85,6 +85,21 @@ def test_it_prints_on_paper(browser: Any, url: str) -> None:
         assert page.locator(".verdict").is_visible()
 
 
+def test_paper_is_light_and_nothing_on_it_is_cut_off_or_closed(browser: Any, url: str) -> None:
+    ink = "getComputedStyle(document.body).color"
+    with tab(browser, url) as page:
+        light = page.evaluate(ink)
+    # The width of A4 between margins of 15 mm.
+    with tab(browser, url, viewport={"width": 680, "height": 1000}, color_scheme="dark") as page:
+        assert page.evaluate(ink) != light
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate(ink) == light
+        wide = "all => all.filter(e => e.getBoundingClientRect().right > 681).map(e => e.parentElement.ariaLabel)"
+        assert page.locator("main table").evaluate_all(wide) == []
+        assert page.locator(".sheet:not([open]) table:visible").count() == page.locator(".sheet table").count() > 9
+        assert page.locator(".talk:visible").count() == 1 and page.locator(".talk[open]").count() == 1
+
+
 def test_keys_reach_what_scrolls_and_every_link_shows_that_it_has_the_focus(browser: Any, url: str) -> None:
     with tab(browser, url) as page:
         page.keyboard.press("Tab")
