@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from parley.report.drawing import SIZE, Draw, canvas
@@ -48,7 +49,7 @@ def lying(bars: list[Bar], names: Mapping[str, str], note: str = "") -> Draw:
             axes.set_xticks(range(0, 11, 2))
             axes.grid(axis="x", color=colours.roles["rule"], linewidth=0.6)
             axes.spines["left"].set_visible(False)
-            axes.set_xlabel("\n".join(filter(None, ["GOAL, 0 to 10", note])))
+            axes.set_xlabel("\n".join(["GOAL, 0 to 10", *wrap(note, 32)]))
             use(figure)
 
     return draw

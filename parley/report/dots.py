@@ -128,6 +128,7 @@ def _forest(axes: "Axes", groups: Mapping[str, list[Line]], base: str, colours: 
             textcoords="offset points",
             ha="center",
             fontsize=SIZE - 1,
+            bbox={"facecolor": colours.roles["paper"], "edgecolor": "none", "pad": 0.4},
         )
     axes.set_yticks([y for y, _ in rows], [f"{line.player}  {line.by}" for _, line in rows])
     for label, (_, line) in zip(axes.get_yticklabels(), rows, strict=True):

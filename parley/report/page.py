@@ -110,6 +110,8 @@ def _environment(experiment: Experiment) -> Environment:
         css=Markup(stylesheet() + (TEMPLATES / "style.css").read_text(encoding="utf-8")),
         svg=Markup,
         interval=words.interval,
+        fixed=words.fixed,
+        signed=words.signed,
         to=links.episodes,
         file=links.file,
         things=words.things,

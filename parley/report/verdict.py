@@ -64,8 +64,9 @@ def _people(found: Answer, voice: Voice | None) -> Cell | None:
         return None
     places = {"evaluation": found.evaluation, "policy": voice.player}
     note = links.said(
-        "{} rated by people correct {} rated by {}",
+        "{} rated by {} correct {} rated by {}",
         links.number(things(voice.rated, "seat"), links.episodes(**places, people="yes")),
+        "simulated people" if voice.simulated else "people",
         links.number(count(voice.judged), links.episodes(**places)),
         found.judge,
     )
@@ -87,14 +88,15 @@ def _judged(found: Answer) -> Cell | None:
     if gain is None:
         return None
     href = links.episodes(evaluation=found.evaluation, policy=gain.player)
-    told = [f"{count(gain.n)} pairs of seats in {things(gain.clusters, 'task')}", p_value(gain.p)]
+    told = [p_value(gain.p)]
     told += [f"{p_value(gain.p_holm)} corrected for seven dimensions"] if gain.p_holm is not None else []
     told += [f"effect size {fixed(gain.effect)}"] if gain.effect is not None else []
+    pairs = links.number(f"{count(gain.n)} pairs of seats in {things(gain.clusters, 'task')}", href)
     return Cell(
         f"{gain.player} over {gain.other}, by {found.judge} alone",
         signed(gain.difference),
         interval(gain.low, gain.high),
-        links.number(", ".join(told), href),
+        links.said('{}<span class="around">, {}</span>', pairs, ", ".join(told)),
         href,
     )
 
