@@ -51,7 +51,7 @@ def nodes(layout: Layout, simulated: bool = False) -> list[Node]:
     for name in _in_order(layout):
         entry = experiment.policies[name]
         if (source := entry.learns_from) is None:
-            about = f"the model {entry.model} as it is"
+            about = f"{entry.model} as it is"
             found.append(Node(f"policy {name}", name, about, links.file(f"policies/{name}.json"), player=name))
             continue
         if source.played and (play := f"play {source.tasks} {'+'.join(source.players)}") not in done:
@@ -77,7 +77,7 @@ def nodes(layout: Layout, simulated: bool = False) -> list[Node]:
     if layout.people() is not None and experiment.evaluations:
         studies = tuple(key for key in ends if key.startswith("study"))
         title = "simulated raters" if simulated else "people"
-        found.append(Node("people", title, "rate and correct the judge", links.file("human/"), studies))
+        found.append(Node("people", title, "correct the judge", links.file("human/"), studies))
         ends.append("people")
     found.append(Node("page", "this page", "and every episode", links.EPISODES, tuple(ends)))
     return found

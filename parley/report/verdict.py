@@ -88,7 +88,8 @@ def _judged(found: Answer) -> Cell | None:
     if gain is None:
         return None
     href = links.episodes(evaluation=found.evaluation, policy=gain.player)
-    told = [p_value(gain.p)]
+    # A number stays with its sign at the end of a line.
+    told = [p_value(gain.p).replace(" ", "\N{NO-BREAK SPACE}")]
     told += [f"{p_value(gain.p_holm)} corrected for seven dimensions"] if gain.p_holm is not None else []
     told += [f"effect size {fixed(gain.effect)}"] if gain.effect is not None else []
     pairs = links.number(f"{count(gain.n)} pairs of seats in {things(gain.clusters, 'task')}", href)
