@@ -189,7 +189,8 @@ def _runner_up(findings: Findings, evaluation: str, trained: list[Score]) -> lis
         return [f"{best} and {second} have no rated pair in common."]
     verdict = "so the order of the two is clear" if gain.clear else "so which of the two is better is open"
     told = _linked(evaluation, gain, f", {p_value(gain.p)}")
-    return [links.said("{} over {}, pair by pair: {}; {}.", best, second, told, verdict)]
+    judge = findings.experiment.evaluations[evaluation].judge
+    return [links.said("By {}, {} over {}, pair by pair: {}; {}.", judge, best, second, told, verdict)]
 
 
 def _linked(evaluation: str, gain: Gain, more: str = "") -> Markup:

@@ -113,7 +113,7 @@ def _rows(groups: Mapping[str, list[Line]]) -> Iterator[tuple[float, Line]]:
 
 def _forest(axes: "Axes", groups: Mapping[str, list[Line]], base: str, colours: Colours) -> None:
     rows = list(_rows(groups))
-    axes.axvline(0, color=colours.roles["ink"], linewidth=0.9)
+    axes.axvline(0, color=colours.roles["ink"], linewidth=0.9, zorder=1)
     for y, line in rows:
         colour = colours.players[line.player]
         pale = 0.5 if line.look == "pale" else 1.0
@@ -128,6 +128,7 @@ def _forest(axes: "Axes", groups: Mapping[str, list[Line]], base: str, colours: 
             textcoords="offset points",
             ha="center",
             fontsize=SIZE - 1,
+            zorder=1.5,  # over the line of zero and below the points of other rows
             bbox={"facecolor": colours.roles["paper"], "edgecolor": "none", "pad": 0.4},
         )
     axes.set_yticks([y for y, _ in rows], [f"{line.player}  {line.by}" for _, line in rows])

@@ -24,7 +24,7 @@ def lines_with(groups: Mapping[str, list[Line]], base: str) -> Draw:
 
     def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
         with canvas(WIDTH, 44 + 27 * (rows + HEAD * len(groups)), colours) as (figure, axes):
-            axes.axvline(0, color=colours.roles["ink"], linewidth=0.9)
+            axes.axvline(0, color=colours.roles["ink"], linewidth=0.9, zorder=1)
             for player, y in _heads(groups):
                 _left(axes, player, y, colours.players[player], colours, weight="bold")
             for y, line in _rows(groups):
@@ -74,4 +74,4 @@ def _left(axes: "Axes", text: str, y: float, colour: str, colours: Colours, weig
     """Words from the left edge on, on paper: the lines of the grid stop at them."""
     paper = {"facecolor": colours.roles["paper"], "edgecolor": "none", "pad": 0.6}
     axes.text(0.0, y, text, transform=axes.get_yaxis_transform(), color=colour, fontsize=SMALL, fontweight=weight,
-              va="center", bbox=paper)  # fmt: skip
+              va="center", bbox=paper, zorder=1.5)  # fmt: skip
