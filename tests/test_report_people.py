@@ -97,6 +97,20 @@ def test_training_that_made_it_worse_is_said_so(sample: tuple[Path, Experiment],
     assert verdict(found, answer(found)).title == "Training made it worse: bc, the best of the trained, is below base"
 
 
+@pytest.mark.parametrize(("half", "end"), [(0.5, "That is +1.80 [1.30, 2.30] over base."), (2.5, "may be chance.")])
+def test_the_answer_in_words_is_peoples_and_the_judges_stands_after_it(
+    sample: tuple[Path, Experiment], root: Path, half: float, end: str
+) -> None:
+    page = render(findings(root, sample[1], half=half), Provenance())
+    lead, others = (words(part) for part in re.findall(r"<p[^>]*>(?:As people|The other).*?</p>", page, re.DOTALL))
+    assert re.match(
+        r"As people would rate it, bc reaches its goals best of the trained policies on hard: GOAL 4\.10 ", lead
+    )
+    assert end in lead
+    assert re.search(r"By judge alone it has \d\.\d\d \[.*\], \+\d\.\d\d \[.*\] over base\.$", lead)
+    assert re.search(r"as people would rate it \(by judge alone\): .*sr \+0\.20 \[.*\] \(\+\d", others)
+
+
 def test_simulated_raters_are_said_to_be(sample: tuple[Path, Experiment], root: Path) -> None:
     page = render(findings(root, sample[1], simulated=True), Provenance())
     assert "Simulated raters have rated" in words(page) and "The people are simulated" in words(page)

@@ -253,6 +253,26 @@ def test_markdown_takes_nothing_for_markup() -> None:
     assert "| a\\|b |" in text and "&lt;b>" in text and "<b>" not in text
 
 
+def test_a_cell_leads_to_its_episodes_by_evaluation_dimension_and_who_rated(layout: Layout, tmp_path: Path) -> None:
+    rated = people(layout, tmp_path)
+    blocks = {block.title: block for block in shown(layout, "table_5", human_ratings=rated, published=ALIKE).blocks}
+    for title, by_people in (("hard, rated by the judge", False), ("hard, first cast, rated by people", True)):
+        block = blocks[title]
+        line = next(line for line in block.lines if not line.published)
+        href = line.cells[block.head.index("BEL")].href
+        assert "evaluation=hard&policy=base&dimension=BEL" in href and ("people=yes" in href) == by_people
+        assert "state=failed" in line.cells[block.head.index("failed")].href
+        assert not any(cell.href for line in block.lines if line.published for cell in line.cells)
+    harm = shown(layout, "table_3").blocks[0]
+    assert "role=instigator" in harm.lines[0].cells[harm.head.index("harm")].href
+    assert shown(layout, "table_4").blocks[0].lines[0].href == "../knowledge/base.json"
+
+
+def test_people_are_no_judge_with_a_model(layout: Layout, tmp_path: Path) -> None:
+    told = words(shown(layout, "table_7", human_ratings=people(layout, tmp_path)))
+    assert "Judge: openai: some-judge." in told
+
+
 @pytest.mark.parametrize("name", FILLED)
 def test_latex_has_as_many_cells_as_columns(layout: Layout, name: str) -> None:
     text = latex(shown(layout, name, published=ALIKE))
