@@ -1,5 +1,6 @@
 """The folder of episodes in a real Chromium, from disk: finding, reading, comparing, by mouse, by keys and on a phone."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from parley.report.findings import layout_of
 from parley.report.load import load
 from tests.browser import chromium, tab, until
 from tests.report_sample import make_sample
-from tests.test_episodes_folder import write_people
+from tests.test_episodes_folder import handed, write_people
 
 EVIL = "</script><img src=x onerror=\"document.title='struck'\"><b id=struck>bold</b>"
 
@@ -93,6 +94,28 @@ def test_filters_narrow_and_the_address_keeps_them(browser: Any, url: str) -> No
         for row in shown:
             told = row.locator("td[data-head=GOAL] .seat").all_inner_texts()
             assert max(int(goal) for goal in told if goal != "–") >= 9
+
+
+def test_failed_and_not_rated_are_told_apart_and_a_failed_one_has_the_roles_of_its_task(
+    browser: Any, sample: tuple[Path, Experiment], tmp_path: Path
+) -> None:
+    shutil.copytree(sample[0] / "report/episodes", tmp_path / "episodes")
+    path = tmp_path / "episodes/catalogue.js"
+    catalogue = handed(path)
+    columns, safety = catalogue["columns"], catalogue["sets"].index("safety")
+    one, other = [number for number, name in enumerate(columns["set"]) if name == safety][:2]
+    # The first was played and not rated, the second was not played, so nothing was seen of it.
+    columns["failure"][one] = columns["failure"][other] = 0
+    columns["ending"][other] = catalogue["endings"].index("failed")
+    catalogue["seen"] = [told for told in catalogue["seen"] if told[0] != other]
+    path.write_text(f'parley("catalogue",{json.dumps(catalogue)});\n')
+    player = catalogue["players"][columns["first"][other]]
+    roles = catalogue["tasks"][columns["task"][other]]["roles"]
+    expected = {"ending=failed": 1, "state=unrated": 1, "state=failed": 2}
+    expected |= {f"state=failed&role={role}&policy={player}&ending=failed": 1 - seat for seat, role in enumerate(roles)}
+    for address, number in expected.items():
+        with tab(browser, f"{(tmp_path / 'episodes/index.html').as_uri()}#set=safety&{address}") as page:
+            assert found(page) == number, address
 
 
 def test_a_filter_without_a_field_is_told_and_can_be_taken_away(browser: Any, url: str) -> None:

@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from parley.report.episodes.catalogue import Catalogue
-from parley.report.episodes.folder import write_folder
-from parley.report.findings import layout_of
-from parley.report.load import load
-from parley.report.page import render
-from parley.report.provenance import Provenance
 from tests.browser import chromium, tab
-from tests.report_people import write_study
-from tests.report_sample import make_sample
-from tests.test_episodes_folder import write_people
+from tests.report_written import write_report
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +18,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The report of the sample with people's ratings, as the rule writes it."""
-    root, experiment = make_sample(tmp_path_factory.mktemp("sample"))
-    write_people(root, "base", "bc", "sr", "bc_sr")
-    write_study(root)
-    write_folder(Catalogue(layout_of(root, experiment), {}), root / "report/episodes")
-    (root / "report/index.html").write_text(render(load(root, experiment), Provenance()))
-    return (root / "report/index.html").as_uri()
+    return write_report(tmp_path_factory.mktemp("sample")).as_uri()
 
 
 @pytest.mark.parametrize("width", [1280, 768, 360])
@@ -74,12 +60,44 @@ def test_every_number_leads_to_episodes_that_are_there(browser: Any, url: str) -
         assert empty == []
 
 
+def test_figures_can_be_read_on_a_phone_and_each_is_shown_once(browser: Any, url: str) -> None:
+    sizes = """all => all.map(svg => {
+        const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        return Math.min(...[...svg.querySelectorAll("text")].map(e => parseFloat(getComputedStyle(e).fontSize) * scale));
+    })"""
+    shown = {}
+    for width in (1280, 360):
+        with tab(browser, url, viewport={"width": width, "height": 800}) as page:
+            found = page.locator("svg:visible").evaluate_all(sizes)
+            shown[width] = len(found)
+            assert min(found) >= 11
+            page.emulate_media(media="print")
+            assert page.locator(".wide svg:visible").count() == page.locator(".wide svg").count() > 0
+            assert page.locator(".narrow svg:visible").count() == 0
+    assert shown[1280] == shown[360]
+
+
 def test_it_prints_on_paper(browser: Any, url: str) -> None:
     with tab(browser, url) as page:
         assert page.pdf(format="A4")[:5] == b"%PDF-"
         page.emulate_media(media="print")
         assert not page.locator("nav").is_visible()
         assert page.locator(".verdict").is_visible()
+
+
+def test_paper_is_light_and_nothing_on_it_is_cut_off_or_closed(browser: Any, url: str) -> None:
+    ink = "getComputedStyle(document.body).color"
+    with tab(browser, url) as page:
+        light = page.evaluate(ink)
+    # The width of A4 between margins of 15 mm.
+    with tab(browser, url, viewport={"width": 680, "height": 1000}, color_scheme="dark") as page:
+        assert page.evaluate(ink) != light
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate(ink) == light
+        wide = "all => all.filter(e => e.getBoundingClientRect().right > 681).map(e => e.parentElement.ariaLabel)"
+        assert page.locator("main table").evaluate_all(wide) == []
+        assert page.locator(".sheet:not([open]) table:visible").count() == page.locator(".sheet table").count() > 9
+        assert page.locator(".talk:visible").count() == 1 and page.locator(".talk[open]").count() == 1
 
 
 def test_keys_reach_what_scrolls_and_every_link_shows_that_it_has_the_focus(browser: Any, url: str) -> None:

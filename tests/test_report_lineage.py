@@ -40,6 +40,12 @@ def test_what_is_not_configured_is_not_drawn(tmp_path: Path) -> None:
     assert "people" in {node.key for node in rated}
 
 
+def test_raters_that_are_no_people_are_not_called_people(tmp_path: Path) -> None:
+    layout = Layout(sample_experiment(tmp_path, human_ratings="people.parquet"))
+    titles = [{node.key: node.title for node in nodes(layout, simulated)}["people"] for simulated in (False, True)]
+    assert titles == ["people", "simulated raters"]
+
+
 def test_a_policy_that_is_named_before_what_it_learns_from_still_stands_below_it(tmp_path: Path) -> None:
     experiment = sample_experiment(tmp_path)
     policies = dict(reversed(experiment.policies.items()))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -209,8 +210,10 @@ def test_the_table_marks_the_best_policy_and_never_a_reference(whole: tuple[Path
     found = load(*whole)
     table = tables.evaluated(found, "hard")
     goal = [key for key, _, _ in tables.COLUMNS].index("goal")
-    assert table.best(goal, list(whole[1].policies)) == "bc_sr"
-    assert table.best(goal, ["bc"]) is None
+    assert table.best(goal, list(whole[1].policies)) == {"bc_sr"}
+    assert table.best(goal, ["bc"]) == set()
+    even = replace(table, scores=[(name, cells) for name in ("bc", "sr") for cells in [table.scores[0][1]]])
+    assert even.best(goal, ["bc", "sr"]) == {"bc", "sr"}
     assert [player for player, _ in table.gains] == ["bc", "sr", "bc_sr", "expert"]
 
 

@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from parley.config import Experiment
+from parley.report.across import turned
 from parley.report.answer import Score
-from parley.report.bars import bars_with, marks_of_bars
+from parley.report.bars import bars_lying, bars_with, marks_of_bars
 from parley.report.dots import Line, dots_with, forest_with, marks_of_dots, marks_of_forest
 from parley.report.drawing import bytes_of, canvas, on_page
 from parley.report.figures import figures, save_figures
@@ -92,6 +93,18 @@ def test_a_link_lies_on_its_bar_from_the_axis_to_the_end_of_the_interval() -> No
         assert box["height"] == pytest.approx((bottom - top) * high / mean, abs=0.3)
 
 
+def test_a_link_lies_on_a_bar_that_lies() -> None:
+    kinds = ["hard", "all"]
+    svg, links = drawn(bars_lying(SCORES, kinds, set()), turned(marks_of_bars(SCORES, kinds, behind)))
+    box = next(box for href, _, box in links.found if href == "bc/hard")
+    style = rf'style="fill: {COLOURS.players["bc"]}"'
+    path = next(path for path in re.findall(rf'<path d="([^"]*)"[^>]*{style}', svg) if path.count("L") == 3)
+    left, right, top, bottom = box_of(path)
+    assert (box["y"], box["y"] + box["height"]) == pytest.approx((top, bottom), abs=0.2)
+    assert box["x"] == pytest.approx(left, abs=0.2)
+    assert box["width"] == pytest.approx((right - left) * 7.5 / 6.0, abs=0.3), "to the end of the interval"
+
+
 def test_links_over_points_do_not_overlap_and_are_in_the_order_of_the_drawing() -> None:
     kinds = ["hard", "all"]
     _, links = drawn(dots_with(SCORES, kinds), marks_of_dots(SCORES, kinds, behind))
@@ -151,6 +164,18 @@ def test_every_figure_of_scores_leads_where_its_table_leads(sample: tuple[Path, 
         for href, _, _ in Links(drawings[name].svg).found:
             assert f'href="{href}"' in tables, f"{name}: no table has {href}"
             assert parse_qs(urlsplit(href).fragment)["policy"][0] in players
+
+
+def test_on_a_phone_a_figure_has_the_same_links_in_the_same_order(sample: tuple[Path, Experiment]) -> None:
+    drawings = figures(load(*sample))
+    assert {name for name, found in drawings.items() if found.narrow} == {
+        *("goal", "people", "differences", "rounds", "training")
+    }
+    for name in ("goal", "people", "differences", "rounds"):
+        wide, narrow = (Links(svg).found for svg in (drawings[name].svg, drawings[name].narrow))
+        assert [found[:2] for found in narrow] == [found[:2] for found in wide] != []
+        boxes = [box for _, _, box in narrow]
+        assert name == "rounds" or all(one["y"] + LEAST * 0.75 < other["y"] for one, other in pairwise(boxes))
 
 
 def test_files_for_papers_have_no_links_and_say_who_is_simulated(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from markupsafe import Markup
 
 from parley.config import Experiment
 from parley.report.answer import answer, headline
@@ -51,7 +52,9 @@ def test_peoples_number_decides_who_is_best_and_leads(sample: tuple[Path, Experi
     top = verdict(found, told)
     assert top.title == "bc reaches its goals better than base does"
     assert next((cell.value, cell.around) for cell in top.cells) == ("+1.80", "[1.30, 2.30]")
-    assert top.cells[0].note == "8 seats rated by people correct 16 rated by judge; 24 more would halve the interval"
+    note = Markup(top.cells[0].note)
+    assert note.striptags() == "8 seats rated by people correct 16 rated by judge; 24 more would halve the interval"
+    assert [found.split("people=")[1:] for found in re.findall('href="([^"]*)"', note)] == [["yes"], [], ["no"]]
     assert headline(found).startswith("hard GOAL: base"), "the line for logs stays the judge's"
 
 
@@ -60,7 +63,7 @@ def test_the_gap_of_the_judge_is_told_for_the_best_and_for_the_base(
 ) -> None:
     found = findings(root, sample[1])
     gap = next(cell for cell in verdict(found, answer(found)).cells if "above people" in cell.label)
-    assert (gap.value, gap.around) == ("+1.30", "+0.30 for base")
+    assert (gap.value, Markup(gap.around).striptags()) == ("+1.30", "+0.30 for base")
     assert "sort=gap-down" in gap.href and "policy=bc" in gap.href and "people=yes" in gap.href
 
 
@@ -92,6 +95,20 @@ def test_training_that_made_it_worse_is_said_so(sample: tuple[Path, Experiment],
     pl.read_parquet(path).with_columns(worse).write_parquet(path)
     found = load(root, sample[1])
     assert verdict(found, answer(found)).title == "Training made it worse: bc, the best of the trained, is below base"
+
+
+@pytest.mark.parametrize(("half", "end"), [(0.5, "That is +1.80 [1.30, 2.30] over base."), (2.5, "may be chance.")])
+def test_the_answer_in_words_is_peoples_and_the_judges_stands_after_it(
+    sample: tuple[Path, Experiment], root: Path, half: float, end: str
+) -> None:
+    page = render(findings(root, sample[1], half=half), Provenance())
+    lead, others = (words(part) for part in re.findall(r"<p[^>]*>(?:As people|The other).*?</p>", page, re.DOTALL))
+    assert re.match(
+        r"As people would rate it, bc reaches its goals best of the trained policies on hard: GOAL 4\.10 ", lead
+    )
+    assert end in lead
+    assert re.search(r"By judge alone it has \d\.\d\d \[.*\], \+\d\.\d\d \[.*\] over base\.$", lead)
+    assert re.search(r"as people would rate it \(by judge alone\): .*sr \+0\.20 \[.*\] \(\+\d", others)
 
 
 def test_simulated_raters_are_said_to_be(sample: tuple[Path, Experiment], root: Path) -> None:

@@ -248,8 +248,29 @@ def test_markdown_has_straight_tables(layout: Layout, name: str) -> None:
 def test_markdown_takes_nothing_for_markup() -> None:
     cells = frame("table_5", [{"block": "all", "player": "x", "origin": "here", "measure": "a|b", "value": 1.0,
                                "partner": "<b>", "partner_model": "{}"}])  # fmt: skip
-    text = markdown(sheet("table_5", cells, Experiment.model_construct(published=None)))
+    bare = Experiment.model_construct(published=None, policies={}, references=(), evaluations={})
+    text = markdown(sheet("table_5", cells, bare))
     assert "| a\\|b |" in text and "&lt;b>" in text and "<b>" not in text
+
+
+def test_a_cell_leads_to_its_episodes_by_evaluation_dimension_and_who_rated(layout: Layout, tmp_path: Path) -> None:
+    rated = people(layout, tmp_path)
+    blocks = {block.title: block for block in shown(layout, "table_5", human_ratings=rated, published=ALIKE).blocks}
+    for title, by_people in (("hard, rated by the judge", False), ("hard, first cast, rated by people", True)):
+        block = blocks[title]
+        line = next(line for line in block.lines if not line.published)
+        href = line.cells[block.head.index("BEL")].href
+        assert "evaluation=hard&policy=base&dimension=BEL" in href and ("people=yes" in href) == by_people
+        assert "state=failed" in line.cells[block.head.index("failed")].href
+        assert not any(cell.href for line in block.lines if line.published for cell in line.cells)
+    harm = shown(layout, "table_3").blocks[0]
+    assert "role=instigator" in harm.lines[0].cells[harm.head.index("harm")].href
+    assert shown(layout, "table_4").blocks[0].lines[0].href == "../knowledge/base.json"
+
+
+def test_people_are_no_judge_with_a_model(layout: Layout, tmp_path: Path) -> None:
+    told = words(shown(layout, "table_7", human_ratings=people(layout, tmp_path)))
+    assert "Judge: openai: some-judge." in told
 
 
 @pytest.mark.parametrize("name", FILLED)
@@ -297,10 +318,11 @@ def test_the_figure_is_drawn_for_papers_and_the_same_again(layout: Layout, tmp_p
 def test_the_figure_tells_the_gap_where_people_rated(layout: Layout, tmp_path: Path) -> None:
     rated = other(layout, human_ratings=people(layout, tmp_path), published=ALIKE)
     cells = make("figure_4", rated)
-    drawing = gap_on_page(cells, rated.experiment)
-    assert drawing is not None
-    assert re.search(r"gap \+\d\.\d\d", drawing) and drawing.count(">gap ") == 1
-    assert "base, people " in drawing and "base, published people 2.89" in drawing
+    drawings = gap_on_page(cells, rated.experiment)
+    assert drawings is not None
+    for drawing in drawings:
+        assert re.search(r"gap \+\d\.\d\d", drawing) and drawing.count(">gap ") == 1
+        assert "base, people " in drawing and "base, published people 2.89" in drawing
     assert [kind for kind, _ in legend(cells)] == ["", "pale", "hollow", "hollow pale"]
     assert [kind for kind, _ in legend(make("figure_4", layout))] == [""]
 
@@ -321,7 +343,8 @@ def section(page: str) -> str:
 
 def test_the_page_shows_every_table(layout: Layout) -> None:
     text = section(render(load(Path(layout.results), layout.experiment), Provenance()))
-    assert re.findall(r"<strong>(\w+ \d)</strong>", text) == [name.replace("_", " ").capitalize() for name in TABLES]
+    names = [name.replace("_", " ").capitalize() for name in TABLES]
+    assert re.findall(r'<strong data-plain="name">(\w+ \d)</strong>', text) == names
     assert "Nobody has rated these episodes yet" in text and "published" not in text.replace("as published", "")
 
 
@@ -331,7 +354,7 @@ def test_the_page_shows_published_numbers_beside_ours(layout: Layout, tmp_path: 
     for name in TABLES:
         write_cells(alike.table(name), make(name, alike))
     text = section(render(load(Path(alike.results), alike.experiment), Provenance()))
-    assert text.count('<tr class="published">') > 50 and "beside the published numbers" in text
+    assert text.count('<tr class="published" data-plain="published">') > 50 and "beside the published numbers" in text
     assert "by people, Table 9" in text and "8.03" in text
 
 
@@ -386,6 +409,8 @@ def test_the_figure_and_its_legend_say_that_people_are_simulated(layout: Layout,
         drawn = (tmp_path / "figure_4.svg").read_text()
         assert ("the people who rate here are simulated" in drawn) == simulated
         assert "<a " not in drawn, "a file for a paper has no links"
-        page = gap_on_page(cells, changed.experiment)
-        assert page is not None and 'people=yes" aria-label="base by ' in page
-        assert ("base by simulated raters" in page) == simulated
+        pages = gap_on_page(cells, changed.experiment)
+        assert pages is not None
+        for page in pages:
+            assert 'people=yes" aria-label="base by ' in page
+            assert ("base by simulated raters" in page) == simulated

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from parley.evaluation.teaching import pupils, taught, teachers
 from parley.report.answer import answer
@@ -87,7 +88,7 @@ def test_other_judges_say_what_they_see_of_the_gain(tmp_path: Path) -> None:
     rows = [gain(0.5, ["judge"]), {**gain(0.5, []), "player": "sr"}, {**gain(0.5, []), "dimension": "overall"}]
     here = Findings(tmp_path, sample_experiment(tmp_path), judges={"hard": {"gains": rows, "orders": orders}})
     seen, order = other_judges(here, "hard", "bc")
-    assert seen == (
+    assert Markup(seen).striptags() == (
         "By second bc has +2.00 [1.50, 2.50] over base; on the same seats judge sees +0.50 [0.10, 0.90] more of it."
     )
     assert order == "second puts sr and base the other way round by GOAL."

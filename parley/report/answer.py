@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 
 import polars as pl
+from markupsafe import Markup
 
 from parley.errors import ParleyError
 from parley.evaluation.scores import paired
+from parley.report import links
 from parley.report.findings import Findings
 from parley.report.judging import drifted, other_judges, own_pupils
 from parley.report.people import Human, doubts_of_people, human
-from parley.report.words import fixed, interval, listed, p_value, signed, things
+from parley.report.words import fixed, interval, p_value, signed, things
 
 GOAL = "goal"
 
@@ -124,12 +126,12 @@ def answer(findings: Findings) -> Answer | None:
     gains = [gain for score in trained if (gain := gain_of(findings.differences, score.player, name)) is not None]
     gain = next((gain for gain in gains if best is not None and gain.player == best.player), None)
     doubts = [
-        *_gain_doubts(gain, [other for other in gains if other is not gain]),
+        *_gain_doubts(name, gain, [other for other in gains if other is not gain]),
         *_runner_up(findings, name, trained),
         *own_pupils(findings, name),
         *drifted(findings, name),
         *(other_judges(findings, name, best.player) if best is not None else ()),
-        *_failures(scores),
+        *_failures(name, scores),
         *(doubts_of_people(people, best.player, trained[0].player, experiment.evaluations[name].judge) if best else ()),
     ]
     evaluation = experiment.evaluations[name]
@@ -161,15 +163,15 @@ def _minus(other: str) -> str:
     return f"\N{MINUS SIGN} {other}"
 
 
-def _gain_doubts(gain: Gain | None, others: list[Gain]) -> list[str]:
-    doubts = []
+def _gain_doubts(evaluation: str, gain: Gain | None, others: list[Gain]) -> list[str]:
+    doubts: list[str] = []
     if gain is not None and not gain.clear:
         doubts.append(
             f"The interval of {gain.player} over {gain.other} holds zero: these data show no difference between them."
         )
     if unclear := [other for other in others if not other.clear]:
-        told = listed([f"{other.player} ({other.in_words()})" for other in unclear])
-        doubts.append(f"Against {unclear[0].other} the interval holds zero for {told}.")
+        told = [links.said("{} ({})", other.player, _linked(evaluation, other)) for other in unclear]
+        doubts.append(links.said("Against {} the interval holds zero for {}.", unclear[0].other, links.listing(told)))
     return doubts
 
 
@@ -185,15 +187,31 @@ def _runner_up(findings: Findings, evaluation: str, trained: list[Score]) -> lis
     gain = gain_of(table, best, evaluation)
     if gain is None or gain.difference is None:
         return [f"{best} and {second} have no rated pair in common."]
-    told = f"{best} over {second}, pair by pair: {gain.in_words()}, {p_value(gain.p)}"
     verdict = "so the order of the two is clear" if gain.clear else "so which of the two is better is open"
-    return [f"{told}; {verdict}."]
+    told = _linked(evaluation, gain, f", {p_value(gain.p)}")
+    judge = findings.experiment.evaluations[evaluation].judge
+    return [links.said("By {}, {} over {}, pair by pair: {}; {}.", judge, best, second, told, verdict)]
 
 
-def _failures(scores: list[Score]) -> list[str]:
-    doubts = []
-    if failed := [f"{score.failed} of {score.player}" for score in scores if score.failed]:
-        doubts.append(f"Seats without a rating that could be read, left out of the means: {listed(failed)}.")
-    if missing := [f"{score.missing} of {score.player}" for score in scores if score.missing]:
-        doubts.append(f"Seats that should have been rated and were not: {listed(missing)}.")
+def _linked(evaluation: str, gain: Gain, more: str = "") -> Markup:
+    """A difference that leads to its episodes."""
+    return links.number(gain.in_words() + more, links.episodes(evaluation=evaluation, policy=gain.player))
+
+
+def _failures(evaluation: str, scores: list[Score]) -> list[str]:
+    doubts: list[str] = []
+    if failed := {score.player: score.failed for score in scores if score.failed}:
+        told = _counted(evaluation, failed, state="failed")
+        doubts.append(links.said("Seats without a rating that could be read, left out of the means: {}.", told))
+    if missing := {score.player: score.missing for score in scores if score.missing}:
+        told = _counted(evaluation, missing)
+        doubts.append(links.said("Seats that should have been rated and were not: {}.", told))
     return doubts
+
+
+def _counted(evaluation: str, numbers: dict[str, int], **filters: str) -> Markup:
+    """`3 of bc and 1 of sr`, each a link."""
+    return links.listing(
+        links.number(f"{number} of {player}", links.episodes(evaluation=evaluation, policy=player, **filters))
+        for player, number in numbers.items()
+    )

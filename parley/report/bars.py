@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from parley.report.across import Bar, lying
 from parley.report.answer import Score
-from parley.report.drawing import SIZE, canvas
+from parley.report.drawing import SIZE, Draw, canvas
 from parley.report.marks import Mark
 from parley.report.palette import Colours
 from parley.report.words import fixed, signed, told
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 #: Scores by player and kind of bar.
 Scores = Mapping[str, Mapping[str, Score]]
-#: Draws itself in given colours and hands the figure to the function that wants it.
-Draw = Callable[[Colours, Callable[["Figure"], None]], None]
 #: The episodes behind a number of a player (and kind).
 Behind = Callable[[str, str], str]
 #: How the kinds of bars look, in their order: the first as it is, the second paler, the third an outline.
@@ -36,6 +35,18 @@ def bars_with(
             use(figure)
 
     return draw
+
+
+def bars_lying(
+    scores: Scores, kinds: list[str], hatched: set[str], gaps: Mapping[str, float] | None = None, note: str = ""
+) -> Draw:
+    """The same for a phone: the groups below each other."""
+    bars = [
+        Bar(player, place, 0.9 * _width(kinds), float(score.mean or 0), score.low, score.high,
+            LOOKS[min(kinds.index(name), 2)], player in hatched)
+        for player, name, place, score in _spots(scores, kinds)
+    ]  # fmt: skip
+    return lying(bars, named(list(scores), gaps or {}), note)
 
 
 def _width(kinds: list[str]) -> float:
@@ -60,6 +71,11 @@ def _spots(scores: Scores, kinds: list[str]) -> Iterator[tuple[str, str, float, 
                 yield player, name, place + (turn - (len(kinds) - 1) / 2) * _width(kinds), found[name]
 
 
+def named(players: list[str], gaps: Mapping[str, float]) -> dict[str, str]:
+    """What stands at the bars of each player: its name, and the judge's gap to people where it is known."""
+    return {name: f"{name}\ngap {signed(gaps[name])}" if name in gaps else name for name in players}
+
+
 def _bars(axes: "Axes", scores: Scores, kinds: list[str], hatched: set[str], colours: Colours) -> None:
     width = _width(kinds)
     for player, name, x, score in _spots(scores, kinds):
@@ -69,8 +85,7 @@ def _bars(axes: "Axes", scores: Scores, kinds: list[str], hatched: set[str], col
 
 
 def _names(axes: "Axes", players: list[str], gaps: Mapping[str, float], colours: Colours) -> None:
-    told = [f"{name}\ngap {signed(gaps[name])}" if name in gaps else name for name in players]
-    axes.set_xticks(range(len(players)), told)
+    axes.set_xticks(range(len(players)), list(named(players, gaps).values()))
     for label, player in zip(axes.get_xticklabels(), players, strict=True):
         label.set_color(colours.players[player])
         label.set_fontweight("bold")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from parley.report import links
 from parley.report.answer import GOAL
 from parley.report.findings import Findings
 from parley.report.words import count, fixed, percent
@@ -22,6 +23,7 @@ class Trait:
     low: float | None
     high: float | None
     note: str
+    href: str
 
     @property
     def clear(self) -> bool:
@@ -64,9 +66,12 @@ def _of_canary(found: Row) -> Iterator[Trait]:
     for row in rows[-1:]:
         where = f"{count(found['episodes'])} frozen episodes"
         note = f"{percent(row['same'])} of the marks stay"
-        yield _trait(found["judge"], f"on {row['date']} over {found['reference']}", where, row, "mean", note)
+        what, href = f"on {row['date']} over {found['reference']}", links.file(f"canary/{found['judge']}.json")
+        yield _trait(found["judge"], what, where, row, "mean", note, href)
 
 
-def _trait(judge: str, what: str, where: str, row: Row, value: str, note: str) -> Trait:
+def _trait(judge: str, what: str, where: str, row: Row, value: str, note: str, href: str = "") -> Trait:
+    """`href` leads to what is behind it, the episodes of the evaluation `where` if it is not given."""
+    href = href or links.episodes(evaluation=where)
     told = f"{note}, n = {count(row['n'])}" if row.get("n") else note
-    return Trait(judge, what, where, row[value], row["low"], row["high"], told)
+    return Trait(judge, what, where, row[value], row["low"], row["high"], told, href)

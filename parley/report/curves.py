@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from parley.report.answer import Score
-from parley.report.bars import Behind, Draw
-from parley.report.drawing import SIZE, canvas
+from parley.report.bars import Behind
+from parley.report.drawing import SIZE, Draw, canvas
 from parley.report.marks import Mark
 from parley.report.palette import Colours
 from parley.report.words import fixed, told
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Log = list[tuple[float, float]]
 
 
-def curves_with(logs: Mapping[str, Log]) -> Draw:
-    """Loss by step, a line a policy."""
+def curves_with(logs: Mapping[str, Log], width: float = 400) -> Draw:
+    """Loss by step, a line a policy, `width` points wide."""
 
     def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(400, 210, colours) as (figure, axes):
+        with canvas(width, 210, colours) as (figure, axes):
             for name, log in logs.items():
                 steps, losses = zip(*_thinned(log), strict=True)
                 axes.plot(steps, losses, color=colours.players[name], linewidth=1.6, solid_joinstyle="round")
@@ -64,11 +64,13 @@ def _label_ends(axes: "Axes", logs: Mapping[str, list[tuple[float, float]]], col
         )
 
 
-def rounds_with(scores: Mapping[str, Score], rounds: Mapping[str, int], parents: Mapping[str, str]) -> Draw:
+def rounds_with(
+    scores: Mapping[str, Score], rounds: Mapping[str, int], parents: Mapping[str, str], width: float = 400
+) -> Draw:
     """GOAL by round: how often a policy and those that it comes from were trained. A line leads from parent to child."""
 
     def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(400, 210, colours) as (figure, axes):
+        with canvas(width, 210, colours) as (figure, axes):
             _rounds(axes, scores, rounds, parents, colours)
             use(figure)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parley.report.answer import Score
-from parley.report.bars import Behind, Draw, Scores
-from parley.report.drawing import SIZE, canvas
+from parley.report.bars import Behind, Scores
+from parley.report.drawing import SIZE, Draw, canvas
 from parley.report.marks import Mark
 from parley.report.palette import Colours
 from parley.report.words import interval, signed, told
@@ -85,7 +85,7 @@ def forest_with(groups: Mapping[str, list[Line]], base: str) -> Draw:
     rows = sum(len(lines) for lines in groups.values())
 
     def draw(colours: Colours, use: Callable[["Figure"], None]) -> None:
-        with canvas(440, 44 + 19 * rows + 9 * len(groups), colours) as (figure, axes):
+        with canvas(420, 44 + 19 * rows + 9 * len(groups), colours) as (figure, axes):
             _forest(axes, groups, base, colours)
             use(figure)
 
@@ -113,7 +113,7 @@ def _rows(groups: Mapping[str, list[Line]]) -> Iterator[tuple[float, Line]]:
 
 def _forest(axes: "Axes", groups: Mapping[str, list[Line]], base: str, colours: Colours) -> None:
     rows = list(_rows(groups))
-    axes.axvline(0, color=colours.roles["ink"], linewidth=0.9)
+    axes.axvline(0, color=colours.roles["ink"], linewidth=0.9, zorder=1)
     for y, line in rows:
         colour = colours.players[line.player]
         pale = 0.5 if line.look == "pale" else 1.0
@@ -127,7 +127,9 @@ def _forest(axes: "Axes", groups: Mapping[str, list[Line]], base: str, colours: 
             xytext=(0, 5),
             textcoords="offset points",
             ha="center",
-            fontsize=SIZE - 2,
+            fontsize=SIZE - 1,
+            zorder=1.5,  # over the line of zero and below the points of other rows
+            bbox={"facecolor": colours.roles["paper"], "edgecolor": "none", "pad": 0.4},
         )
     axes.set_yticks([y for y, _ in rows], [f"{line.player}  {line.by}" for _, line in rows])
     for label, (_, line) in zip(axes.get_yticklabels(), rows, strict=True):

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ from parley.report.palette import PAGE, Colours, variable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+#: Draws itself in given colours and hands the figure to the function that wants it.
+Draw = Callable[[Colours, Callable[["Figure"], None]], None]
 
 #: Points; a figure is shown at most a little larger than drawn, so these are about the sizes that one reads.
 SIZE = 10.0

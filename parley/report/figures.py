@@ -1,19 +1,21 @@
 """Figures: what the page draws and papers take as files, with each figure told in words for those who cannot see it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from parley.report import links, risks
+from parley.report.across import WIDTH, turned
 from parley.report.answer import GOAL, Score, gain_of, score_of
-from parley.report.bars import Draw, Scores, bars_with, marks_of_bars
+from parley.report.bars import Scores, bars_lying, bars_with, marks_of_bars
 from parley.report.curves import curves_with, marks_of_rounds, rounds_with
 from parley.report.dots import Line, dots_with, forest_with, marks_of_dots, marks_of_forest
-from parley.report.drawing import bytes_of, on_page, placeholders
+from parley.report.drawing import Draw, bytes_of, placeholders
 from parley.report.findings import Findings
-from parley.report.marks import Mark, over
+from parley.report.lines import lines_with, marks_of_lines
+from parley.report.marks import Mark, shown
 from parley.report.palette import printed
 from parley.report.people import METHODS, Human, Voice, human
 from parley.report.tables import COLUMNS
@@ -27,21 +29,30 @@ _BY_PEOPLE = (("calibrated", "calibrated", "hollow"), ("people", "people alone",
 
 
 class Drawing(NamedTuple):
-    """A figure before it is drawn: its title, the whole in words, and what leads to episodes on the page."""
+    """A figure before it is drawn: its title, the whole in words, and what leads to episodes on the page.
+
+    `narrow` is the same for a phone, where the one for wide screens could not be read.
+    """
 
     title: str
     told: str
     draw: Draw
-    marks: Iterable[Mark] = ()
+    marks: Sequence[Mark] = ()
+    narrow: Draw | None = None
+    narrow_marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure for the page: its SVG, and the title that stands above it where it is one of several."""
+    """A figure for the page: its SVG, and the title that stands above it where it is one of several.
+
+    `narrow` is its SVG for a phone; empty where the one serves both.
+    """
 
     name: str
     title: str
     svg: str
+    narrow: str = ""
 
 
 def figures(findings: Findings) -> dict[str, Drawn]:
@@ -49,15 +60,12 @@ def figures(findings: Findings) -> dict[str, Drawn]:
     colours = placeholders(findings.experiment.measured())
     drawn = {}
     for name, drawing in _drawings(findings).items():
-        files: list[tuple[str, str]] = []
-        drawing.draw(colours, partial(_collect, files, drawing.marks))
-        (svg, over_it), *_ = files
-        drawn[name] = Drawn(name, drawing.title, on_page(svg, name, drawing.told, colours, over_it))
+        svg = shown(name, drawing.told, drawing.draw, drawing.marks, colours)
+        narrow = ""
+        if drawing.narrow is not None:
+            narrow = shown(f"{name}-narrow", drawing.told, drawing.narrow, drawing.narrow_marks, colours)
+        drawn[name] = Drawn(name, drawing.title, svg, narrow)
     return drawn
-
-
-def _collect(files: list[tuple[str, str]], marks: Iterable[Mark], figure: "Figure") -> None:
-    files.append((bytes_of(figure, "svg").decode(), over(figure.axes[0], marks)))
 
 
 def save_figures(findings: Findings, folder: Path) -> list[Path]:
@@ -89,14 +97,16 @@ def _drawings(findings: Findings) -> dict[str, Drawing]:
             continue
         label = f"{short}: {_told(scores)}"
         column = "overall" if key == "overall" else short
-        marks = marks_of_dots(scores, evaluations, partial(_seats, dimension=column, sort="score-up"))
+        marks = list(marks_of_dots(scores, evaluations, partial(_seats, dimension=column, sort="score-up")))
         drawings[f"dimension-{key}"] = Drawing(short, label, dots_with(scores, evaluations), marks)
         if key == GOAL:
-            bars, marks = bars_with(scores, evaluations, hatched), marks_of_bars(scores, evaluations, _seats)
-            drawings["goal"] = Drawing("GOAL by policy", f"Bars of {label}", bars, marks)
+            bars, marks = bars_with(scores, evaluations, hatched), list(marks_of_bars(scores, evaluations, _seats))
+            narrow = bars_lying(scores, evaluations, hatched)
+            drawings["goal"] = Drawing("GOAL by policy", f"Bars of {label}", bars, marks, narrow, turned(marks))
     if losses := {name: log for name, log in findings.training.items() if log}:
         ends = [f"{name} from {fixed(log[0][1])} to {fixed(log[-1][1])}" for name, log in losses.items()]
-        drawings["training"] = Drawing("Loss", f"Training loss over steps: {'; '.join(ends)}", curves_with(losses))
+        told = f"Training loss over steps: {'; '.join(ends)}"
+        drawings["training"] = Drawing("Loss", told, curves_with(losses), (), curves_with(losses, WIDTH))
     drawings |= dict(_by_family(findings))
     if findings.main is not None:
         drawings |= dict(_of_main(findings, findings.main, hatched))
@@ -105,11 +115,12 @@ def _drawings(findings: Findings) -> dict[str, Drawing]:
 
 def _by_family(findings: Findings) -> Iterator[tuple[str, Drawing]]:
     """Harm and prevention in every family of risks that the safety study has."""
-    shown = list(risks.SHOWN)
+    kinds = list(risks.SHOWN)
     for number, (family, scores) in enumerate(risks.shares(findings).items(), start=1):
         title = family.replace("_", " ")
-        marks = marks_of_dots(scores, shown, partial(risks.behind, findings.experiment, family), by="in % of seats,")
-        yield f"risks-{number}", Drawing(title, f"{title}, in %: {_told(scores)}", dots_with(scores, shown), marks)
+        marks = marks_of_dots(scores, kinds, partial(risks.behind, findings.experiment, family), by="in % of seats,")
+        told = f"{title}, in %: {_told(scores)}"
+        yield f"risks-{number}", Drawing(title, told, dots_with(scores, kinds), list(marks))
 
 
 def _of_main(findings: Findings, main: str, hatched: set[str]) -> Iterator[tuple[str, Drawing]]:
@@ -125,8 +136,9 @@ def _of_main(findings: Findings, main: str, hatched: set[str]) -> Iterator[tuple
     if groups:
         told = [f"{line.player} by {line.by} {signed(line.difference)}" for lines in groups.values() for line in lines]
         label = f"GOAL over {findings.baseline}: {'; '.join(told)}"
-        forest, marks = forest_with(groups, findings.baseline), marks_of_forest(groups, findings.baseline)
-        yield "differences", Drawing("Differences", label, forest, marks)
+        forest, marks = forest_with(groups, findings.baseline), list(marks_of_forest(groups, findings.baseline))
+        narrow, moved = lines_with(groups, findings.baseline), marks_of_lines(groups, marks)
+        yield "differences", Drawing("Differences", label, forest, marks, narrow, moved)
     if (drawn := _rounds(findings, main)) is not None:
         yield "rounds", drawn
 
@@ -140,10 +152,11 @@ def _by_whom(findings: Findings, found: Human, hatched: set[str]) -> Drawing:
         player: {words[name]: _as_score(voice) for name, voice in found.means[player].items()} for player in players
     }
     gaps = {player: gap for player in players if (gap := found.gap(player)) is not None}
-    marks = marks_of_bars(scores, kinds, partial(_voiced, found.evaluation), by="by")
+    marks = list(marks_of_bars(scores, kinds, partial(_voiced, found.evaluation), by="by"))
     label = f"GOAL: {_told(scores, by='by')}"
     note = "the people are simulated" if found.simulated else ""
-    return Drawing("GOAL by who rates", label, bars_with(scores, kinds, hatched, gaps, note), marks)
+    wide, narrow = (way(scores, kinds, hatched, gaps, note) for way in (bars_with, bars_lying))
+    return Drawing("GOAL by who rates", label, wide, marks, narrow, turned(marks))
 
 
 def _seats(player: str, evaluation: str, **filters: str) -> str:
@@ -186,12 +199,10 @@ def _rounds(findings: Findings, main: str) -> Drawing | None:
         return None
     rounds = {name: _round(name, parents) for name in scores}
     told = [f"{name}, round {rounds[name]}, {fixed(score.mean)}" for name, score in scores.items()]
-    return Drawing(
-        "GOAL over rounds",
-        f"GOAL on {main} by round of learning: {'; '.join(told)}",
-        rounds_with(scores, rounds, parents),
-        marks_of_rounds(scores, rounds, main, _seats),
-    )
+    label = f"GOAL on {main} by round of learning: {'; '.join(told)}"
+    wide, narrow = rounds_with(scores, rounds, parents), rounds_with(scores, rounds, parents, WIDTH)
+    marks = list(marks_of_rounds(scores, rounds, main, _seats))
+    return Drawing("GOAL over rounds", label, wide, marks, narrow, marks)
 
 
 def _round(name: str, parents: dict[str, str]) -> int:

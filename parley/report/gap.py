@@ -1,6 +1,7 @@
 """Figure 4: GOAL as the judge and as people see it, player by player, with the published numbers beside where alike."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from parley.config import Experiment
 from parley.evaluation.people import RATERS, SIMULATED
 from parley.records.published import published
 from parley.report import links
-from parley.report.drawing import SIZE, bytes_of, canvas, on_page, placeholders
-from parley.report.marks import Mark, over
+from parley.report.across import Bar, lying, turned
+from parley.report.bars import named
+from parley.report.drawing import SIZE, Draw, bytes_of, canvas, placeholders
+from parley.report.marks import Mark, shown
 from parley.report.palette import Colours, printed
-from parley.report.words import fixed, signed, told
+from parley.report.words import fixed, told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,14 +39,35 @@ def save_gap(cells: pl.DataFrame, experiment: Experiment, path: Path) -> None:
     _draw(cells, printed(experiment.measured()), save)
 
 
-def gap_on_page(cells: pl.DataFrame, experiment: Experiment) -> str | None:
-    """The figure as an element of the page; None where nothing was rated."""
+def gap_on_page(cells: pl.DataFrame, experiment: Experiment) -> tuple[str, str] | None:
+    """The figure as an element of the page, and the same for a phone; None where nothing was rated."""
     if _rows(cells).is_empty():
         return None
-    colours, files = placeholders(experiment.measured()), list[tuple[str, str]]()
-    marks = list(_marks(cells, experiment))
-    _draw(cells, colours, lambda figure: files.append((bytes_of(figure, "svg").decode(), over(figure.axes[0], marks))))
-    return on_page(files[0][0], "gap", _told(cells), colours, files[0][1])
+    colours, marks, words = placeholders(experiment.measured()), list(_marks(cells, experiment)), _told(cells)
+    wide = shown("gap", words, partial(_draw, cells), marks, colours)
+    return wide, shown("gap-narrow", words, _lying(cells), turned(marks), colours)
+
+
+def _lying(cells: pl.DataFrame) -> Draw:
+    rows = _rows(cells).to_dicts()
+    bars = [
+        Bar(player, place, thick, cell["value"], cell["low"], cell["high"], _LOOKS[_kind(cell)])
+        for player, place, thick, cell in _spots(rows)
+    ]
+    return lying(bars, named(list(dict.fromkeys(cell["player"] for cell in rows)), _gaps(cells)), _note(cells))
+
+
+#: How the kinds of bars look.
+_LOOKS = dict(zip(BARS, ("full", "pale", "hollow", "hollow pale"), strict=True))
+
+
+def _gaps(cells: pl.DataFrame) -> dict[str, float]:
+    """The judge's gap to people by player, where it is known."""
+    return {row["player"]: row["value"] for row in cells.filter(measure="gap", origin="here").to_dicts()}
+
+
+def _note(cells: pl.DataFrame) -> str:
+    return "the people who rate here are simulated" if SIMULATED in cells["rater"].to_list() else ""
 
 
 def _marks(cells: pl.DataFrame, experiment: Experiment) -> Iterator[Mark]:
@@ -135,9 +159,7 @@ def _bar(axes: "Axes", x: float, width: float, cell: Cell, colours: Colours) -> 
 
 def _axes(axes: "Axes", players: list[str], cells: pl.DataFrame, colours: Colours) -> None:
     """Players below, each with the judge's gap to people where it is known."""
-    gaps = {row["player"]: row["value"] for row in cells.filter(measure="gap", origin="here").to_dicts()}
-    axes.set_xticks(range(len(players)),
-                    [f"{name}\ngap {signed(gaps[name])}" if name in gaps else name for name in players])  # fmt: skip
+    axes.set_xticks(range(len(players)), list(named(players, _gaps(cells)).values()))
     for label, player in zip(axes.get_xticklabels(), players, strict=True):
         label.set_color(colours.players[player])
         label.set_fontweight("bold")
@@ -147,5 +169,4 @@ def _axes(axes: "Axes", players: list[str], cells: pl.DataFrame, colours: Colour
     axes.grid(axis="y", color=colours.roles["rule"], linewidth=0.6)
     axes.spines["left"].set_visible(False)
     axes.set_ylabel("GOAL, 0 to 10")
-    if SIMULATED in cells["rater"].to_list():
-        axes.set_xlabel("the people who rate here are simulated")
+    axes.set_xlabel(_note(cells))

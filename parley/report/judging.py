@@ -1,8 +1,10 @@
 """Judging: what a reader should know of the judges behind a score, in plain sentences."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from parley.evaluation.teaching import pupils
+from parley.report import links
 from parley.report.findings import Findings
 from parley.report.words import interval, listed, signed
 
@@ -13,8 +15,11 @@ def own_pupils(findings: Findings, evaluation: str) -> list[str]:
     if not (found := pupils(findings.experiment, judge)):
         return []
     return [
-        f"{judge} marks its own pupils: its ratings selected what {listed(found)} learned from. In the study that this "
-        "follows such a judge overrated what it had taught (SOTOPIA-π, Figure 4)."
+        links.said(
+            "{} marks its own pupils: its ratings selected what {} learned from. In the study that this follows such a "
+            "judge overrated what it had taught ({}).",
+            *(judge, listed(found), links.FIGURE_4),
+        )
     ]
 
 
@@ -25,10 +30,11 @@ def other_judges(findings: Findings, evaluation: str, player: str) -> Iterator[s
     for row in told.get("gains", []):
         if (row["judge"], row["player"], row["dimension"]) == (first, player, "goal") and row["difference"] is not None:
             taught = " (which taught it)" if row["other"] in row["taught_by"] else ""
-            yield (
-                f"By {row['other']}{taught} {player} has {signed(row['b']['difference'])} "
-                f"{interval(row['b']['low'], row['b']['high'])} over {row['baseline']}; on the same seats {first} sees "
-                f"{signed(row['difference'])} {interval(row['low'], row['high'])} more of it."
+            href = links.episodes(evaluation=evaluation, policy=player)
+            yield links.said(
+                "By {}{} {} has {} over {}; on the same seats {} sees {} more of it.",
+                *(row["other"], taught, player, links.number(_told(row["b"]), href)),
+                *(row["baseline"], first, links.number(_told(row), href)),
             )
     for row in told.get("orders", []):
         if row["judge"] == first and row["dimension"] == "goal" and not row["alike"]:
@@ -45,7 +51,17 @@ def drifted(findings: Findings, evaluation: str) -> list[str]:
         return []
     last, sure = rows[-1], rows[-1]["low"] is not None and not rows[-1]["low"] <= 0 <= rows[-1]["high"]
     seen = "has drifted" if sure else "shows no drift that could not be chance"
+    moved = f"GOAL {signed(last['mean'])} {interval(last['low'], last['high'])} on {last['date']}"
+    href = links.file(f"canary/{judge}.json")
     return [
-        f"{judge} {seen} on {told['episodes']} frozen episodes: GOAL {signed(last['mean'])} "
-        f"{interval(last['low'], last['high'])} on {last['date']} against {told['reference']}."
+        links.said(
+            "{} {} on {}: {} against {}.",
+            *(judge, seen, links.number(f"{told['episodes']} frozen episodes", href)),
+            *(links.number(moved, href), links.number(str(told["reference"]), href)),
+        )
     ]
+
+
+def _told(row: dict[str, Any]) -> str:
+    """A difference of GOAL with its interval."""
+    return f"{signed(row['difference'])} {interval(row['low'], row['high'])}"

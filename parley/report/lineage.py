@@ -43,15 +43,15 @@ class Graph:
     height: float = 0
 
 
-def nodes(layout: Layout) -> list[Node]:
-    """The steps of an experiment, each after those that it is made of."""
+def nodes(layout: Layout, simulated: bool = False) -> list[Node]:
+    """The steps of an experiment, each after those that it is made of; `simulated` says that no person rates."""
     experiment = layout.experiment
     found = [_tasks(layout, name) for name in experiment.task_sets]
     done: set[str] = set()
     for name in _in_order(layout):
         entry = experiment.policies[name]
         if (source := entry.learns_from) is None:
-            about = f"the model {entry.model} as it is"
+            about = f"{entry.model} as it is"
             found.append(Node(f"policy {name}", name, about, links.file(f"policies/{name}.json"), player=name))
             continue
         if source.played and (play := f"play {source.tasks} {'+'.join(source.players)}") not in done:
@@ -76,7 +76,8 @@ def nodes(layout: Layout) -> list[Node]:
         ends.append("safety")
     if layout.people() is not None and experiment.evaluations:
         studies = tuple(key for key in ends if key.startswith("study"))
-        found.append(Node("people", "people", "rate and correct the judge", links.file("human/"), studies))
+        title = "simulated raters" if simulated else "people"
+        found.append(Node("people", title, "correct the judge", links.file("human/"), studies))
         ends.append("people")
     found.append(Node("page", "this page", "and every episode", links.EPISODES, tuple(ends)))
     return found

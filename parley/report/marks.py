@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 
 from markupsafe import escape
 
+from parley.report.drawing import Draw, bytes_of, on_page
+from parley.report.palette import Colours
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Points that a link is wide and high at the least.
 LEAST = 7.0
@@ -36,6 +40,18 @@ def over(axes: "Axes", marks: Iterable[Mark]) -> str:
     width, height = (72 * inches for inches in axes.figure.get_size_inches())  # type: ignore[union-attr]
     points = [(float(x) * width, (1 - float(y)) * height) for x, y in places]
     return "".join(_link(*box) for box in zip(found, points[::2], points[1::2], strict=True))
+
+
+def shown(name: str, told: str, draw: Draw, marks: Iterable[Mark], colours: Colours) -> str:
+    """A drawing with its marks as an element of the page; `name` is unique there, `told` is the whole in words."""
+    files: list[str] = []
+
+    def collect(figure: "Figure") -> None:
+        svg = bytes_of(figure, "svg").decode()
+        files.append(on_page(svg, name, told, colours, over(figure.axes[0], marks)))
+
+    draw(colours, collect)
+    return files[0]
 
 
 def _link(mark: Mark, one: tuple[float, float], other: tuple[float, float]) -> str:

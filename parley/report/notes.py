@@ -94,8 +94,13 @@ def _models(here: pl.DataFrame) -> str:
     for part, name, model in (("Partner", "partner", "partner_model"), ("Judge", "rater", "rater_model")):
         pairs = here.select(name, model).drop_nulls().unique(maintain_order=True).rows()
         if pairs:
-            told.append(f"{part}: {listed([f'{who}{_model(identity)}' for who, identity in pairs])}")
+            told.append(f"{part}: {listed([_named(who, identity) for who, identity in pairs])}")
     return f"{'. '.join(told)}." if told else ""
+
+
+def _named(who: str, identity: str) -> str:
+    """A speaker with its model; where the row is of people the model is the judge's that they are compared with."""
+    return _model(identity).strip(" ()") if who in RATERS else f"{who}{_model(identity)}"
 
 
 def _model(identity: str) -> str:

@@ -49,6 +49,8 @@ def render(findings: Findings, provenance: Provenance) -> str:
     evaluations = [findings.main, *(name for name in experiment.evaluations if name != findings.main)]
     judged = traits(findings)
     efforts, gap_cells = effort.efforts(findings), findings.tables.get("figure_4")
+    study = experiment.human
+    nobody = bool(findings.agreement.get("simulated") or (study is not None and study.simulated_by))
     page = _environment(experiment).get_template("page.html.jinja")
     return page.render(
         experiment=experiment,
@@ -60,7 +62,7 @@ def render(findings: Findings, provenance: Provenance) -> str:
         traits=judged,
         agreement=findings.agreement,
         agreed=people.agreement_rows(findings.agreement, [(key, short) for key, short, _ in tables.COLUMNS]),
-        lineage=lineage.graph(lineage.nodes(layout_of(findings.root, experiment))),
+        lineage=lineage.graph(lineage.nodes(layout_of(findings.root, experiment), nobody)),
         baseline=findings.baseline,
         figures=figures(findings),
         columns=tables.COLUMNS,
@@ -108,6 +110,8 @@ def _environment(experiment: Experiment) -> Environment:
         css=Markup(stylesheet() + (TEMPLATES / "style.css").read_text(encoding="utf-8")),
         svg=Markup,
         interval=words.interval,
+        fixed=words.fixed,
+        signed=words.signed,
         to=links.episodes,
         file=links.file,
         things=words.things,

@@ -48,9 +48,9 @@ def variable(place: int) -> str:
 
 
 def stylesheet() -> str:
-    """The variables for both kinds of page."""
+    """The variables for both kinds of page; paper is light."""
     light, dark = _variables(0), _variables(1)
-    return f":root {{{light}}}\n@media (prefers-color-scheme: dark) {{ :root {{{dark}}} }}\n"
+    return f":root {{{light}}}\n@media screen and (prefers-color-scheme: dark) {{ :root {{{dark}}} }}\n"
 
 
 def _variables(side: int) -> str:

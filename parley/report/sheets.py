@@ -1,7 +1,7 @@
 """Sheets: the paper's tables as one reads them, in words, whatever they are then written in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -10,6 +10,7 @@ from parley.config import Experiment
 from parley.evaluation.people import PEOPLE, RATERS, SIMULATED
 from parley.evaluation.scores import MEASURES
 from parley.records.rating import DIMENSIONS
+from parley.report.behind import behind
 from parley.report.notes import APART, BY_PEOPLE, notes
 from parley.report.words import NONE, count, fixed, interval, p_value, percent, signed
 
@@ -42,10 +43,11 @@ _BY_TASK = ("table_1", "table_6")
 
 @dataclass(frozen=True)
 class Number:
-    """A number in words, and what belongs around it: an interval, an error, a p value."""
+    """A number in words, what belongs around it (an interval, an error, a p value), and where its episodes are."""
 
     text: str
     around: str = ""
+    href: str = ""
 
     def __str__(self) -> str:
         return f"{self.text} {self.around}".rstrip()
@@ -60,6 +62,7 @@ class Line:
     after: str
     cells: list[Number]
     published: bool
+    href: str = ""
 
     @property
     def label(self) -> str:
@@ -94,7 +97,8 @@ class Sheet:
 def sheet(name: str, cells: pl.DataFrame, experiment: Experiment) -> Sheet:
     """A table's cells as a reader wants them. What is missing is said in a note; no number is made up for it."""
     blocks = [
-        _block(name, str(block), rows.to_dicts()) for (block,), rows in cells.group_by("block", maintain_order=True)
+        _block(name, str(block), rows.to_dicts(), experiment)
+        for (block,), rows in cells.group_by("block", maintain_order=True)
     ]
     return Sheet(name, TITLES[name], blocks, list(notes(name, cells, experiment)))
 
@@ -102,7 +106,7 @@ def sheet(name: str, cells: pl.DataFrame, experiment: Experiment) -> Sheet:
 # -- rows and columns --------------------------------------------------------------------------------------------------
 
 
-def _block(name: str, title: str, cells: list[Cell]) -> Block:
+def _block(name: str, title: str, cells: list[Cell], experiment: Experiment) -> Block:
     columns = sorted({_column(name, cell) for cell in cells}, key=_place)
     grouped: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
@@ -116,10 +120,15 @@ def _block(name: str, title: str, cells: list[Cell]) -> Block:
     lines = []
     for group in grouped.values():
         by_column = {_column(name, cell): cell for cell in group}
-        shown = [_number(name, by_column[column]) if column in by_column else Number(NONE) for column in columns]
+        shown = [
+            replace(_number(name, cell), href=behind(name, cell, experiment)) if cell is not None else Number(NONE)
+            for cell in map(by_column.get, columns)
+        ]
         first = next((cell for cell in group if cell["n"] is not None), group[0])
-        counts = [Number(count(first[key])) for _, key in counted]
-        lines.append(Line(*_head(name, group[0]), [*shown, *counts], group[0]["origin"] != "here"))
+        whole = behind(name, {**first, "measure": None}, experiment)
+        failed = behind(name, {**first, "measure": "failed"}, experiment)
+        counts = [Number(count(first[key]), href=failed if key == "failed" else whole) for _, key in counted]
+        lines.append(Line(*_head(name, group[0]), [*shown, *counts], group[0]["origin"] != "here", whole))
     head = [_SHORT.get(column, column.replace("_", " ")) for column in columns]
     return Block(title, [*head, *(head for head, _ in counted)], lines)
 

@@ -34,11 +34,12 @@ class Evaluated:
         cells = next(cells for name, cells in self.scores if name == player)
         return next((cell for cell in cells if cell is not None), None)
 
-    def best(self, column: int, among: list[str]) -> str | None:
-        """The player among `among` with the highest mean in a column; None where there is nothing to choose from."""
+    def best(self, column: int, among: list[str]) -> set[str]:
+        """The players among `among` with the highest mean in a column as it is shown; none without a choice."""
         means = {name: cells[column] for name, cells in self.scores if name in among}
         rated = {name: cell.mean for name, cell in means.items() if cell is not None and cell.mean is not None}
-        return max(rated, key=lambda name: rated[name]) if len(rated) > 1 else None
+        shown = {name: round(mean, 2) for name, mean in rated.items()}
+        return {name for name, mean in shown.items() if mean == max(shown.values())} if len(shown) > 1 else set()
 
 
 def evaluated(findings: Findings, name: str) -> Evaluated:

@@ -30,9 +30,10 @@ class Verdict:
     cells: list[Cell] = field(default_factory=list)
 
 
-NOBODY = (
+NOBODY = links.said(
     "No person has rated these conversations. In the study that this follows, a model judge rated trained policies further "
-    "above people's ratings than the base (SOTOPIA-π, Figure 4): read the judge's numbers with that in mind."
+    "above people's ratings than the base ({}): read the judge's numbers with that in mind.",
+    links.FIGURE_4,
 )
 
 
@@ -61,13 +62,23 @@ def _title(best: str, base: str, voice: Voice | None, gain: Gain | None) -> str:
 def _people(found: Answer, voice: Voice | None) -> Cell | None:
     if voice is None:
         return None
-    halved = f"; {count(voice.halving)} more would halve the interval" if voice.halving else ""
+    places = {"evaluation": found.evaluation, "policy": voice.player}
+    note = links.said(
+        "{} rated by {} correct {} rated by {}",
+        links.number(things(voice.rated, "seat"), links.episodes(**places, people="yes")),
+        "simulated people" if voice.simulated else "people",
+        links.number(count(voice.judged), links.episodes(**places)),
+        found.judge,
+    )
+    if voice.halving:
+        more = links.number(f"{count(voice.halving)} more", links.episodes(**places, people="no"))
+        note += links.said("; {} would halve the interval", more)
     return Cell(
         f"{voice.player} over {_base(found)}, as people would rate it",
         signed(voice.mean),
         interval(voice.low, voice.high),
-        f"{things(voice.rated, 'seat')} rated by people correct {count(voice.judged)} rated by {found.judge}{halved}",
-        links.episodes(evaluation=found.evaluation, policy=voice.player, people="yes"),
+        note,
+        links.episodes(**places, people="yes"),
         voice.simulated,
     )
 
@@ -76,15 +87,18 @@ def _judged(found: Answer) -> Cell | None:
     gain = found.gain
     if gain is None:
         return None
-    told = [f"{count(gain.n)} pairs of seats in {things(gain.clusters, 'task')}", p_value(gain.p)]
+    href = links.episodes(evaluation=found.evaluation, policy=gain.player)
+    # A number stays with its sign at the end of a line.
+    told = [p_value(gain.p).replace(" ", "\N{NO-BREAK SPACE}")]
     told += [f"{p_value(gain.p_holm)} corrected for seven dimensions"] if gain.p_holm is not None else []
     told += [f"effect size {fixed(gain.effect)}"] if gain.effect is not None else []
+    pairs = links.number(f"{count(gain.n)} pairs of seats in {things(gain.clusters, 'task')}", href)
     return Cell(
         f"{gain.player} over {gain.other}, by {found.judge} alone",
         signed(gain.difference),
         interval(gain.low, gain.high),
-        ", ".join(told),
-        links.episodes(evaluation=found.evaluation, policy=gain.player),
+        links.said('{}<span class="around">, {}</span>', pairs, ", ".join(told)),
+        href,
     )
 
 
@@ -93,13 +107,15 @@ def _gap(found: Answer, best: str, base: str) -> Cell | None:
     if found.human is None or (gap := found.human.gap(best)) is None:
         return None
     other = found.human.gap(base)
-    compared = f"{signed(other)} for {base}" if other is not None else f"not known for {base}"
+    sorting = {"evaluation": found.evaluation, "people": "yes", "sort": "gap-down"}
+    known = links.number(f"{signed(other)} for {base}", links.episodes(policy=base, **sorting))
+    compared = known if other is not None else f"not known for {base}"
     return Cell(
         f"{found.judge} above people, for {best}",
         signed(gap),
-        f"{compared}",
+        compared,
         "points of GOAL; more for the trained than for the base means that the judge overrates what was trained",
-        links.episodes(evaluation=found.evaluation, policy=best, people="yes", sort="gap-down"),
+        links.episodes(policy=best, **sorting),
         found.human.simulated,
     )
 
@@ -111,13 +127,21 @@ def _level(found: Answer, best: str) -> Cell | None:
     voice = found.human.means.get(best, {}).get("calibrated") if found.human is not None else None
     mean, low, high = (voice.mean, voice.low, voice.high) if voice is not None else (score.mean, score.low, score.high)
     who = "as people would rate it" if voice is not None else f"by {found.judge}"
-    failed = f", {count(score.failed)} without a rating" if score.failed else ""
+    places = {"evaluation": found.evaluation, "policy": best}
+    note = links.said(
+        '<span data-plain="scale">of 10</span>, on {}: {}',
+        found.evaluation,
+        links.number(things(score.n, "seat"), links.episodes(**places)),
+    )
+    if score.failed:
+        failed = links.number(count(score.failed), links.episodes(**places, state="failed"))
+        note += links.said(", {} without a rating", failed)
     return Cell(
         f"GOAL of {best}, {who}",
         fixed(mean),
         interval(low, high),
-        f"of 10, on {found.evaluation}: {things(score.n, 'seat')}{failed}",
-        links.episodes(evaluation=found.evaluation, policy=best),
+        note,
+        links.episodes(**places),
         voice is not None and voice.simulated,
     )
 
@@ -126,10 +150,12 @@ def _who(found: Answer) -> str:
     if found.human is None:
         return NOBODY
     rated = max((voice.rated for told in found.human.means.values() for voice in told.values()), default=0)
-    who = "Simulated raters" if found.human.simulated else "People"
-    return (
-        f"{who} have rated up to {things(rated, 'seat')} of a policy; where they have not, {found.judge}'s ratings stand in,"
-        " corrected by how far it was from people where both have rated (prediction-powered inference)."
+    return links.said(
+        "{} have rated up to {} of a policy; where they have not, {}'s ratings stand in, corrected by how far it was"
+        " from people where both have rated (prediction-powered inference).",
+        "Simulated raters" if found.human.simulated else "People",
+        links.number(things(rated, "seat"), links.episodes(evaluation=found.evaluation, people="yes")),
+        found.judge,
     )
 
 

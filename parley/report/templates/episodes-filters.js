@@ -41,7 +41,7 @@ function buildFilters() {
     judged ? between(`GOAL: judge over ${raters()}`, "gapmin", "gapmax") : null,
     between("Turns", "shortest", "longest"),
     choice("ending", "Ends", endings.map((name) => [name, ENDINGS[name]])),
-    failed ? choice("state", "Failures", [["failed", "only failed"], ["whole", "without"]]) : null,
+    failed ? choice("state", "Failures", [["failed", "only failed"], ["unrated", "only not rated"], ["whole", "without"]]) : null,
     choice("learner", "What learns", named(all.learners), 1),
     all.learners.length ? choice("outcome", "Selection", [["kept", "kept"], ["dropped", "not kept"], ...present()]) : null,
     seen ? choice("found", "Safety study", [["harm", "harm"], ["prevention", "prevention"], ["any", "in the study"]]) : null,

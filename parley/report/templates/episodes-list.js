@@ -50,7 +50,9 @@ function draw(values, wanted, more) {
   const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
   const page = Math.min(pages, Math.max(1, Number(values.page) || 1));
   const narrowed = Object.keys(wanted).filter((name) => name !== "sort" && name !== "dimension").length;
-  place("found").textContent = counted(found.length, "episode") + (narrowed ? ` of ${all.rows.length.toLocaleString("en").replaceAll(",", "\u202f")}` : "") + more;
+  const tasks = new Set(found.map((row) => row.task)).size;
+  const whole = narrowed ? ` of ${all.rows.length.toLocaleString("en").replaceAll(",", "\u202f")}` : "";
+  place("found").textContent = counted(found.length, "episode") + whole + (found.length ? `, in ${counted(tasks, "task")}` : "") + more;
   const shown = found.slice((page - 1) * PER_PAGE, page * PER_PAGE);
   place("rows").replaceChildren(...hidden(values, wanted),
     shown.length ? table(shown, values, wanted) : element("p", { class: "none" }, "No episode is like that."));

@@ -64,7 +64,7 @@ const TESTS = {
   tag: (row, value) => row.told !== null && row.told.tags.includes(value),
   ending: (row, value) => all.endings[row.ending] === value,
   state: (row, value) =>
-    value === "failed" ? row.failure >= 0 : value === "rated" ? row.focus.some((seat) => row.marks[seat]) : row.failure < 0,
+    value === "failed" ? row.failure >= 0 : value === "unrated" ? row.failure >= 0 && all.endings[row.ending] !== "failed" : value === "rated" ? row.focus.some((seat) => row.marks[seat]) : row.failure < 0,
   failure: (row, value) => row.failure >= 0 && all.failures[row.failure].startsWith(value),
   people: (row, value, wanted) => seatsOf(row, wanted).some((seat) => (row.people[seat] !== null) === (value === "yes")),
   learner: (row, value, wanted) => row.chosen.some((told) => chosen(told, wanted)),
@@ -72,8 +72,10 @@ const TESTS = {
     row.seen.some(([player, role, harm, prevention]) =>
       (!wanted.policy || player === wanted.policy) && (!wanted.role || role === wanted.role) &&
       (value === "harm" ? harm : value === "prevention" ? prevention : true) === true),
+  // Of an episode that failed nothing was seen; its task says who would have been what.
   role: (row, value, wanted) =>
-    row.seen.some(([player, role]) => role === value && (!wanted.policy || player === wanted.policy)),
+    row.seen.some(([player, role]) => role === value && (!wanted.policy || player === wanted.policy)) ||
+    (all.endings[row.ending] === "failed" && seatsOf(row, wanted).some((seat) => row.told?.roles?.[seat] === value)),
   q: (row, value) => value.toLowerCase().split(/\s+/).every((word) => words(row).includes(word)),
 };
 
