@@ -1,6 +1,15 @@
-"""The order of the tests: files that take minutes first, so that at the end no core waits for one of them."""
+"""The order of the tests, and the examples that Hypothesis tries.
+
+Files that take minutes come first, so that at the end no core waits for one of them.
+"""
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time; `--hypothesis-profile search` looks for new ones. None has a deadline: machines are busy.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile("same")
 
 #: From the longest on; each stays on one core (`--dist=loadfile`), where its tests share what they build first.
 LONGEST = ("staleness", "workflow", "cluster", "resumption", "fuzz", "share_workflow", "money_workflow", "cutoff")

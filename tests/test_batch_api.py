@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.llm.batch_api import SKEW, BatchApi, View, line_of
@@ -57,7 +57,6 @@ def test_a_request_is_a_line_with_its_key() -> None:
     assert json.loads(line) == {"custom_id": KEY, "method": "POST", "url": "/v1/chat/completions", "body": body}
 
 
-@settings(deadline=None)
 @given(value=values)
 def test_no_line_is_too_odd(value: Any) -> None:
     """Whatever a server writes, the rest of the batch is read, and nothing is an answer that is none."""
@@ -65,7 +64,6 @@ def test_no_line_is_too_odd(value: Any) -> None:
     assert isinstance(outcome, str) and "\n" not in outcome
 
 
-@settings(deadline=None)
 @given(text=st.text(), finish=st.sampled_from(["stop", "length", "content_filter"]))
 def test_an_answer_is_read_as_a_live_one(text: str, finish: str) -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 2}}

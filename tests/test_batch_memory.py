@@ -31,7 +31,7 @@ def request(number: int = 0) -> Request:
     return Request(IDENTITY, ({"role": "user", "content": f"Ask {number}"},), seed=number)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(asked=st.lists(requests, min_size=1, max_size=5))
 def test_requests_come_back_as_they_were(asked: list[Request], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("memory")

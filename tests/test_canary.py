@@ -14,6 +14,7 @@ from scipy import stats
 from parley import staleness
 from parley.estimate.foresight import ACTS
 from parley.evaluation.drift import drift, drift_rows
+from parley.evaluation.statistics import difference_interval
 from parley.layout import Layout
 from parley.records.character import read_characters
 from parley.records.episode import Episode, check_complete
@@ -59,7 +60,7 @@ def test_every_later_date_is_compared_with_the_first() -> None:
     assert (goal["2026-11-24"]["mean"], goal["2026-11-24"]["same"], goal["2026-11-24"]["moved"]) == (0, 1, 0)
     last = goal["2026-12-01"]
     assert (last["mean"], last["moved"], last["same"], last["n"], last["clusters"]) == (-1, 1, 0.25, 4, 4)
-    expected = stats.t.interval(0.95, 3, -1, stats.sem([-1, -1, 0, -2]))
+    expected = difference_interval(-1, stats.sem([-1, -1, 0, -2]), 3, [-1, -1, 0, -2])
     assert (last["low"], last["high"]) == pytest.approx(expected)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 

@@ -86,7 +86,7 @@ def test_a_text_too_short_for_a_keyword_is_counted() -> None:
 texts_of = st.lists(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), max_size=12), max_size=12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.fixed_dictionaries(dict.fromkeys(KINDS, texts_of)), st.integers(0, 20))
 def test_whatever_the_texts_every_row_is_accounted_for_and_nothing_comes_twice(
     texts: dict[str, list[str]], count: int

@@ -149,7 +149,7 @@ def test_a_damaged_page_costs_no_more_than_the_calls_on_it(
     journal=st.none() | st.binary(min_size=1, max_size=600),
     seed=st.integers(0, 9),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_whatever_the_damage_what_is_found_is_right_and_the_ledger_goes_on(
     tmp_path_factory: pytest.TempPathFactory,
     whole: tuple[bytes, list[Request]],

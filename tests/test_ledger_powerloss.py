@@ -89,7 +89,7 @@ def test_calls_that_end_together_are_synced_together(history: list[Step]) -> Non
 
 
 @given(moment=st.floats(0, 1), seed=st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_loss_of_power_at_any_moment_loses_nothing_that_was_kept(
     history: list[Step], tmp_path_factory: pytest.TempPathFactory, moment: float, seed: int
 ) -> None:

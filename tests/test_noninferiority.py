@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from parley.errors import ParleyError
-from parley.evaluation.knowledge import summary
-from parley.evaluation.noninferiority import score, score_bounds, verdict, verdicts
+from parley.evaluation.knowledge import gap, summary
+from parley.evaluation.noninferiority import verdict, verdicts
+from parley.evaluation.shares import score, score_bounds, score_test
 
 
 def result(policy: str, *right: bool, subjects: int = 4, **more: Any) -> dict[str, Any]:
@@ -155,3 +156,32 @@ def test_who_is_inferior_is_never_not_inferior_the_other_way_round(
     one, other = told(first, second, margin), told(second, first, margin)
     assert one["difference"] == pytest.approx(-other["difference"])
     assert one["verdict"] != "inferior" or other["verdict"] == "not inferior"
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 60))
+def test_zero_is_outside_just_where_the_test_finds_a_difference(gained: int, lost: int, same: int) -> None:
+    n = gained + lost + same
+    low, high = score_bounds(gained, lost, n, 0.975)
+    score_, p = score_test(gained, lost, n)
+    if score_ is None or p is None:
+        assert gained == lost == 0 and low < 0 < high
+    else:
+        assert score_ == pytest.approx((gained - lost) / math.sqrt(gained + lost))
+        assert (p < 0.05) == (not low <= 0 <= high)
+
+
+def test_the_gap_of_two_results_and_the_verdict_have_one_interval() -> None:
+    base = [True] * 80 + [False] * 20
+    mine = [False] * 9 + base[9:-2] + [True] * 2
+    both = result("bc", *mine), result("base", *base)
+    found, decided = gap(*both), verdicts(*both, 0.02)["ways"]["likelihood"]
+    assert [found[name] for name in ("mean", "se", "low", "high")] == [
+        decided[name] for name in ("difference", "se", "low", "high")
+    ]
+    assert found["high"] < 0 and found["p"] == pytest.approx(2 * stats.norm.sf(7 / 11**0.5))
+
+
+def test_the_same_answers_have_no_test_and_still_an_interval() -> None:
+    found = gap(result("bc", *[True] * 96), result("base", *[True] * 96))
+    assert (found["mean"], found["t"], found["p"]) == (0, None, None)
+    assert found["high"] == -found["low"] == pytest.approx(3.8415 / (96 + 3.8415), abs=1e-5)

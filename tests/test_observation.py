@@ -322,7 +322,6 @@ def compiled(template: str) -> jinja2.Template:
     return environment.from_string(source)
 
 
-@settings(deadline=None)
 @given(
     acts=SOME_ACTS,
     relationship=st.sampled_from(RELATIONSHIPS),
@@ -368,7 +367,7 @@ def words_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths=st.lists(st.integers(1, 30), max_size=12), limit=st.integers(200, 420))
 def test_a_long_prompt_loses_its_oldest_turns_and_never_its_context(
     words_tokenizer: str, lengths: list[int], limit: int

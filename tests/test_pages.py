@@ -41,7 +41,7 @@ def of_table(path: Path) -> list[tuple[int, tuple[Value, ...]]]:
 
 
 @given(TABLES, st.sampled_from([512, 1024, 4096, 65536]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_is_read_as_sqlite_reads_it(
     tmp_path_factory: pytest.TempPathFactory, table: list[tuple[Value, ...]], page: int
 ) -> None:
@@ -68,7 +68,6 @@ def test_a_row_whose_overflow_pages_are_cut_off_is_passed_over(tmp_path: Path) -
 
 
 @given(st.binary(max_size=3000), st.integers(0, 8191), st.sampled_from([b"\x0d", b"\x0d\x00\x00\xff\xff", b""]))
-@settings(deadline=None)
 def test_rubbish_makes_no_error(
     tmp_path_factory: pytest.TempPathFactory, rubbish: bytes, place: int, start: bytes
 ) -> None:

@@ -8,7 +8,7 @@ from itertools import permutations
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from parley.playhouse.families import (
@@ -56,7 +56,6 @@ def dollars(term: str) -> int:
 # -- goals are read back ---------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(phrases, phrases | st.just(""), phrases | st.just(""), st.booleans())
 def test_the_goal_of_one_who_settles_is_read_back(wish: str, middle: str, reason: str, firm: bool) -> None:
     assume(not wish.startswith(("to ", "nobody ", "an apology ")))  # such a goal may be of another family

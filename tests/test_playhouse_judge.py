@@ -346,7 +346,7 @@ ACTIONS = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(ACTIONS, max_size=14), st.sampled_from([SALE, FIRM_SALE, SECRET, QUARREL, HARM, OPEN]))
 def test_whatever_is_said_every_mark_is_within_its_range(acts: list[Turned], task: Task) -> None:
     verdict = Verdict.model_validate({"ratings": entries(task, *acts)})

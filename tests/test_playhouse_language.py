@@ -4,7 +4,7 @@ from itertools import product
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from parley.playhouse.deal import Deal, did, last_offer, offers, promised, settle
@@ -60,13 +60,11 @@ def test_every_sentence_is_heard_as_the_act_it_says(kind: str, template: str) ->
         assert hear(template.format(x=about)) == [Act(kind, about)]
 
 
-@settings(deadline=None)
 @given(phrases, st.sampled_from(ABOUT), st.integers(0, 99))
 def test_whatever_an_act_is_about_is_heard_again(about: str, kind: str, seed: int) -> None:
     assert hear(say([Act(kind, about)], Random(seed))) == [Act(kind, about)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(sentences())), phrases), max_size=5), st.integers(0, 99))
 def test_acts_said_together_are_heard_in_their_order(drawn: list[tuple[str, str]], seed: int) -> None:
     acts = [Act(kind, about if kind in ABOUT else "") for kind, about in drawn]
@@ -119,7 +117,6 @@ def test_silence_says_nothing() -> None:
     assert hear("") == hear("  \n ") == []
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_heard_one_act_a_sentence(text: str) -> None:
     heard = hear(text)
@@ -179,7 +176,6 @@ def test_nothing_is_meant_where_nothing_is_known() -> None:
     assert closest("taking turns", []) is None
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.sampled_from(["${}", "to pay ${} in the end", "{} coins"]))
 def test_another_amount_is_never_a_slip(said: int, known: int, phrase: str) -> None:
     assume(said != known)
@@ -260,7 +256,6 @@ ANY_LINE = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(ANY_LINE, max_size=12))
 def test_a_settled_term_was_offered_by_the_one_who_did_not_accept(said: list[Line]) -> None:
     if deal := settle(said, TERMS):

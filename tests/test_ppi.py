@@ -283,6 +283,28 @@ def test_a_calibrated_difference_has_no_bias_and_covers_and_is_never_worse(name:
     assert abs(looked_at(judge, 1.0)[0]) > 0.5, "the judge overrates the gain, as it did the paper's"
 
 
+def test_the_difference_to_a_player_who_never_loses_a_point_covers_by_people_and_calibrated() -> None:
+    rng, tasks = np.random.default_rng(79), np.repeat(np.arange(14), 10)
+    held: dict[str, list[bool]] = {"people": [], "calibrated": [], "plain": []}
+    for _ in range(300):
+        lost = rng.random(140) < rng.beta(0.35, 1.98, 14)[tasks]  # in 15 % of the seats, tasks alike at 0.3
+        worth = -1.0 * lost * rng.choice([1, 2, 3, 4, 6], 140)
+        rated = np.argsort(np.argsort(rng.random(140) + tasks)) % 10 < 2  # two seats of each task
+        kind = [np.where(rng.random(140) < 0.7, worth, worth - (rng.random(140) < 0.2)), -1.0 * (rng.random(140) < 0.1)]
+        sides = [
+            seats(judged, np.where(rated, true, NAN), tasks.tolist())
+            for judged, true in zip(kind, (worth, np.zeros(140)), strict=True)
+        ]
+        plain = clustered_mean(worth[rated].tolist(), tasks[rated].tolist())
+        found = {"people": by_people(*sides), "calibrated": calibrated(*sides, within=(-10, 0, 1)), "plain": plain}
+        for name, one in found.items():
+            assert one.low is not None and one.high is not None
+            held[name].append(one.low <= -3.2 * 0.35 / (0.35 + 1.98) <= one.high)
+    shares = {name: float(np.mean(ones)) for name, ones in held.items()}
+    assert shares["people"] >= 0.94 and shares["calibrated"] >= 0.93, shares
+    assert shares["plain"] < 0.88, shares
+
+
 def test_as_many_more_ratings_as_it_says_halve_the_standard_error() -> None:
     rng = np.random.default_rng(12)
     few, four_times = Design(90, 2, 14, 1), Design(90, 2, 56, 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
 from parley.evaluation.statistics import (
     FEWEST,
@@ -15,6 +15,8 @@ from parley.evaluation.statistics import (
     clustered_mean,
     clustered_score,
     clustered_share,
+    clustered_test,
+    difference_interval,
     freedom,
     paired_by_means,
     paired_difference,
@@ -183,11 +185,11 @@ def test_in_the_middle_of_a_range_with_many_tasks_it_is_the_t_interval() -> None
     assert (score.low, score.high) == pytest.approx((mean.low, mean.high), abs=0.002)
 
 
-def test_scores_all_alike_are_as_uncertain_as_if_one_task_had_differed_by_a_step() -> None:
+def test_scores_all_alike_are_as_uncertain_as_if_one_task_had_differed_by_two_steps() -> None:
     many, few = (clustered_score([0.0] * 2 * n, [i // 2 for i in range(2 * n)], -10, 0) for n in (90, 14))
     assert (many.mean, many.se, many.high) == (0, 0, 0)
     square = stats.t.ppf(0.975, 13) ** 2
-    effective = 10 * 14 - 1  # p (1 - p) / p² of a share p of one step in 14 tasks of ten steps
+    effective = 5 * 14 - 1  # p (1 - p) / p² of a share p of two steps in 14 tasks of ten steps
     assert few.low == pytest.approx(-10 * square / (effective + square))
     assert few.low < many.low < 0
 
@@ -236,7 +238,7 @@ def test_paired_difference_with_one_pair_a_cluster_is_the_paired_t_test() -> Non
     found, expected = paired_difference(a, b, range(5)), stats.ttest_rel(a, b)
     assert (found.t, found.p) == pytest.approx((expected.statistic, expected.pvalue))
     interval = expected.confidence_interval()
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high)), "no pair is alike"
 
 
 def test_paired_difference_clusters_the_pairs() -> None:
@@ -256,11 +258,94 @@ def test_the_sign_of_a_difference_turns_with_the_order() -> None:
     assert there.p == back.p
 
 
-@pytest.mark.parametrize("step", [0.0, 0.1])
-def test_differences_that_do_not_vary_have_no_t_and_no_p(step: float) -> None:
-    found = paired_difference([0.3 + step, 0.7 + step, 1.1 + step], [0.3, 0.7, 1.1], "abc")
-    assert found.mean == pytest.approx(step)
-    assert (found.se, found.t, found.p) == (0.0, None, None)
+def test_pairs_that_are_all_alike_have_no_test_and_are_no_proof_that_nothing_differs() -> None:
+    found = paired_difference([0.3 + 0.6, 0.7, 1.1], [0.9, 0.7, 1.1], "abc")
+    assert (found.mean, found.se, found.t, found.p) == (0, 0, None, None)
+    # as if one of three tasks had been two points off: both the error and the size are 2/3, and every pair is alike
+    reach = stats.t.ppf(0.975, 2) * 2 / 3
+    assert found.high == pytest.approx(math.hypot(reach, reach**2 / (2 / 3)))
+    assert found.low == pytest.approx(-found.high)
+    many = paired_difference([0.0] * 180, [0.0] * 180, [row // 2 for row in range(180)])
+    assert 0 < many.high < found.high / 20
+
+
+@pytest.mark.parametrize("step", [0.1, 1.0])
+def test_differences_that_are_all_the_same_are_as_sure_as_if_one_task_had_been_two_steps_off(step: float) -> None:
+    found = paired_difference([0.3 + step, 0.7 + step, 1.1 + step], [0.3, 0.7, 1.1], "abc", step)
+    assert (found.mean, found.se) == (pytest.approx(step), 0)
+    assert found.t == pytest.approx(1.5)  # 1 / (2 / 3) steps
+    assert found.p == pytest.approx(2 * stats.t.sf(1.5, 2)) and found.low < 0 < found.high
+    assert (found.low + found.high) / 2 == pytest.approx(step), "no pair is alike: a t interval"
+    sure = paired_difference([step] * 28, [0.0] * 28, [row // 2 for row in range(28)], step)
+    assert sure.p is not None and sure.p < 0.001 and sure.low > 0
+
+
+def test_no_difference_is_larger_than_it_can_be() -> None:
+    free, held = (paired_difference([9, 9, 0, 0], [0, 0, 8, 0], "aabb", 1.0, span) for span in (math.inf, 10.0))
+    assert free.low < -10 < 10 < free.high
+    assert (held.low, held.high, held.p) == (-10, 10, free.p)
+
+
+PAIRS = st.lists(st.tuples(*[st.sampled_from([0, 0, 0, 0, -1, -2, -5])] * 2), min_size=4, max_size=40)
+
+
+@given(PAIRS, st.integers(1, 3))
+def test_an_interval_leaves_zero_out_just_where_its_test_finds_a_difference(pairs, size: int) -> None:
+    a, b = [float(one) for one, _ in pairs], [float(other) for _, other in pairs]
+    of = [row // size for row in range(len(pairs))]
+    for found in (paired_difference(a, b, of), paired_by_means(a, of, b, of)):
+        if found.low is not None:
+            assert found.low <= found.mean <= found.high and found.low < found.high
+            assert (found.p is not None and found.p < 0.05) == (not found.low <= 0 <= found.high)
+
+
+@given(
+    st.floats(-1, 1), st.floats(0.05, 2), st.lists(st.sampled_from([0.0, 0.0, 1.0, -1.0, 3.0]), min_size=3, max_size=30)
+)
+def test_the_limits_are_where_the_difference_is_just_t_of_the_errors_it_would_have_away(mean, se: float, apart) -> None:
+    low, high = difference_interval(mean, se, 13, apart, least=0.5)
+    size, alike = max(np.abs(apart).mean(), abs(mean), 0.5), apart.count(0.0) / len(apart)
+    for end in (low, high):
+        factor = (1 + math.sqrt(1 + 4 * alike * end * (end - mean) / size**2)) / 2
+        assert abs(end - mean) == pytest.approx(stats.t.ppf(0.975, 13) * se * math.sqrt(factor), rel=1e-6)
+
+
+def test_two_counts_fitted_to_a_difference_have_that_variance() -> None:
+    """The likelihood of two Poisson rates with a given difference is maximised by search here, in closed form there."""
+    gained, lost = 0.7, 0.2
+    for d in (-1.0, -0.1, 0.0, 0.3, 0.5, 2.0):
+
+        def unlikely(rate: float, d: float = d) -> float:
+            return 2 * rate + d - gained * math.log(rate + d) - lost * math.log(rate)
+
+        found = minimize_scalar(unlikely, bounds=(max(0, -d) + 1e-9, 5), method="bounded", options={"xatol": 1e-12}).x
+        size, mean = gained + lost, gained - lost
+        assert 2 * found + d == pytest.approx(size * (1 + math.sqrt(1 + 4 * d * (d - mean) / size**2)) / 2, rel=1e-5)
+
+
+def test_more_is_reckoned_with_on_the_side_where_more_is_lost() -> None:
+    lost = [-3.0 if row in (1, 2, 9, 20) else 0.0 for row in range(28)]
+    found = paired_difference(lost, [0.0] * 28, [row // 2 for row in range(28)])
+    assert found.mean - found.low > 1.5 * (found.high - found.mean)
+    back = paired_difference([0.0] * 28, lost, [row // 2 for row in range(28)])
+    assert (back.low, back.high, back.p) == pytest.approx((-found.high, -found.low, found.p))
+
+
+def test_one_task_that_alone_differs_takes_degrees_of_freedom_but_not_of_the_papers_test() -> None:
+    a, b, of = [0.0] * 26 + [-4.0, -4.0], [0.0] * 28, [row // 2 for row in range(28)]
+    ours, papers = paired_difference(a, b, of), paired_by_means(a, of, b, of)
+    assert ours.t == pytest.approx(papers.t)
+    assert (ours.p, papers.p) == pytest.approx([2 * stats.t.sf(1, freedom) for freedom in (FEWEST, 13)])
+    assert ours.low < papers.low < papers.high < ours.high
+
+
+def test_a_slope_has_a_t_test_whatever_its_size() -> None:
+    values = [0.0, 0.0, 0.0, 3.0, 0.0, -1.0]
+    found, expected = clustered_test(values, range(6)), stats.ttest_1samp(values, 0)
+    interval = expected.confidence_interval()
+    assert (found.t, found.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert clustered_test([2.0, 2.0], "ab").p is None
 
 
 def test_pairs_of_one_cluster_have_no_test() -> None:

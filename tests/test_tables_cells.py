@@ -19,7 +19,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(ROWS, max_size=6))
 def test_what_is_written_is_read_to_the_last_digit(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     cells = frame("table_5", rows)

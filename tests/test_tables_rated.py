@@ -15,7 +15,7 @@ from parley.evaluation.people import PEOPLE
 from parley.evaluation.scores import MEASURES
 from parley.layout import TABLES, Layout
 from parley.records.frames import read_parquet, write_parquet
-from parley.records.rating import DIMENSIONS, KEYS
+from parley.records.rating import DIMENSIONS, KEYS, RANGES
 from parley.tables.catalogue import MAKERS, make
 from parley.tables.rated import subject
 from parley.tables.views import main_evaluation, once, views
@@ -234,6 +234,9 @@ def test_table_6_is_the_paired_t_test_of_task_means(layout: Layout, opponent: st
     if len(set(differences)) > 1:
         wanted = stats.ttest_rel([mine[task] for task in tasks], [theirs[task] for task in tasks])
         assert (cell["t"], cell["p"]) == pytest.approx((wanted.statistic, wanted.pvalue))
+    elif differences[0]:
+        sure = differences[0] / (2 * RANGES[measure][2] / len(tasks))  # as if one task had been two steps off
+        assert (cell["t"], cell["p"]) == pytest.approx((sure, 2 * stats.t.sf(abs(sure), 3)))
     else:
         assert cell["t"] is cell["p"] is None
 

@@ -109,9 +109,8 @@ def _rows(simulated: bool, *sides: Rated) -> Iterator[dict[str, Any]]:
     }
     for measure in MEASURES:
         seats = [side.seats(measure) for side in sides]
-        within = RANGES[measure] if len(sides) == 1 else None
         for method, by in _METHODS.items():
-            found = by(*seats, within=within)
+            found = by(*seats, within=RANGES[measure])
             more = halving(found, *seats)
             yield {**shared, "dimension": measure, "method": method, **vars(found), "halving": more}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from parley.evaluation.scores import MEASURES
+from parley.evaluation.scores import MEASURES, scale
 from parley.evaluation.statistics import paired_difference
 
 #: What identifies a marked seat.
@@ -30,7 +30,7 @@ def agreement_rows(a: pl.DataFrame, b: pl.DataFrame) -> Iterator[dict[str, Any]]
     for key in MEASURES:
         pair = both.select(a=pl.col(key).cast(pl.Float64), b=pl.col(f"{key}_b").cast(pl.Float64))
         apart = (pair["a"] - pair["b"]).abs()
-        fields = dict(vars(paired_difference(pair["a"].to_list(), pair["b"].to_list(), tasks)))
+        fields = dict(vars(paired_difference(pair["a"].to_list(), pair["b"].to_list(), tasks, *scale(key))))
         yield {
             "dimension": key,
             "difference": fields.pop("mean"),
@@ -68,7 +68,9 @@ def gain_rows(a: pl.DataFrame, b: pl.DataFrame, players: Sequence[str], baseline
         for key in HEADLINES if player != baseline else ():
             sides = [_gains(side, player, baseline, key) for side in (a, b)]
             both = sides[0].join(sides[1].rename({"gain": "gain_b"}), on=PLACE).sort(PLACE)
-            more = paired_difference(both["gain"].to_list(), both["gain_b"].to_list(), both["task"].to_list())
+            more = paired_difference(
+                both["gain"].to_list(), both["gain_b"].to_list(), both["task"].to_list(), scale(key)[0]
+            )
             fields = dict(vars(more))
             yield {
                 "player": player,
@@ -84,7 +86,7 @@ def gain_rows(a: pl.DataFrame, b: pl.DataFrame, players: Sequence[str], baseline
 def change(rows: pl.DataFrame, player: str, other: str, key: str) -> dict[str, float | None]:
     """The paired difference `player` minus `other` on a dimension, with interval and p."""
     gains = _gains(rows, player, other, key)
-    found = paired_difference(gains["gain"].to_list(), [0.0] * gains.height, gains["task"].to_list())
+    found = paired_difference(gains["gain"].to_list(), [0.0] * gains.height, gains["task"].to_list(), *scale(key))
     return dict(zip(_CHANGE, (found.mean, found.low, found.high, found.p), strict=True))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from parley.evaluation.concord import PLACE, SEAT
-from parley.evaluation.scores import MEASURES
+from parley.evaluation.scores import MEASURES, scale
 from parley.evaluation.statistics import paired_difference
 
 
@@ -40,7 +40,7 @@ def drift_rows(before: pl.DataFrame, now: pl.DataFrame) -> Iterator[dict[str, An
     for key in MEASURES:
         pair = both.select(now=pl.col(key).cast(pl.Float64), before=pl.col(f"{key}_before").cast(pl.Float64))
         apart = (pair["now"] - pair["before"]).abs()
-        found = paired_difference(pair["now"].to_list(), pair["before"].to_list(), both["task"].to_list())
+        found = paired_difference(pair["now"].to_list(), pair["before"].to_list(), both["task"].to_list(), *scale(key))
         some = both.height > 0
         moved, same = (
             (float(apart.sum()) / both.height, float((apart == 0).sum()) / both.height) if some else (None, None)

@@ -15,7 +15,8 @@ from parley.evaluation.harness import Harness
 from parley.evaluation.item import LETTERS, Item
 from parley.evaluation.letters import first_letter, guess
 from parley.evaluation.questions import Quiz, read_test
-from parley.evaluation.statistics import clustered_share, paired_difference
+from parley.evaluation.shares import changes, score_bounds, score_test
+from parley.evaluation.statistics import CONFIDENCE, clustered_share, paired_difference
 from parley.world.prompts import Prompt
 
 Answer = dict[str, Any]
@@ -78,12 +79,17 @@ def summary(answers: list[Answer], truncated: int) -> dict[str, Any]:
 
 
 def gap(result: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """The accuracy of `result` minus that of `base`, paired by question, with its interval, t and p.
+    """The accuracy of `result` minus that of `base`, paired by question, with Tango's interval and test (`t` is his score).
 
     Raises `ParleyError` if the two did not answer the same questions.
     """
     first, second, questions = paired(result, base)
-    return dict(vars(paired_difference(first, second, questions)))
+    n, (gained, lost) = len(questions), changes(first, second)
+    found = dict(vars(paired_difference(first, second, questions)))
+    if n > 1:
+        found["low"], found["high"] = score_bounds(gained, lost, n, (1 + CONFIDENCE) / 2)
+        found["t"], found["p"] = score_test(gained, lost, n)
+    return found
 
 
 def paired(result: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[list[float], list[float], list[str]]:

@@ -7,13 +7,12 @@ bound of Tango ("Equivalence test and confidence interval for the difference in 
 design", 1998): two policies that answer a few questions alike are not thereby shown to be alike, as a t interval has it.
 """
 
-import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any, Literal
 
 from parley.evaluation.knowledge import paired, ways
-from parley.evaluation.statistics import freedom, paired_difference
+from parley.evaluation.shares import changes, score_bounds
+from parley.evaluation.statistics import clustered_test, freedom, paired_difference
 
 Verdict = Literal["not inferior", "inferior", "open"]
 #: One-sided.
@@ -47,8 +46,7 @@ def verdict(least: float | None, most: float | None, margin: float) -> Verdict:
 
 def _compared(result: Mapping[str, Any], base: Mapping[str, Any], margin: float) -> dict[str, Any]:
     first, second, questions = paired(result, base)
-    pairs = list(zip(first, second, strict=True))
-    gained, lost, n = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs), len(pairs)
+    n, (gained, lost) = len(questions), changes(first, second)
     found = paired_difference(first, second, questions)
     least, most = score_bounds(gained, lost, n, CONFIDENCE)
     low, high = score_bounds(gained, lost, n, (1 + CONFIDENCE) / 2)
@@ -63,7 +61,7 @@ def _by_subject(first: list[float], second: list[float], subjects: list[str], ma
     """The same between subjects. Where the differences do not vary there is nothing to tell a bound by."""
     from scipy.special import stdtrit
 
-    found = paired_difference(first, second, subjects)
+    found = clustered_test([a - b for a, b in zip(first, second, strict=True)], subjects)
     least = most = None
     if found.mean is not None and found.se:
         reach = float(stdtrit(freedom(subjects), CONFIDENCE)) * found.se
@@ -78,32 +76,3 @@ def _by_subject(first: list[float], second: list[float], subjects: list[str], ma
         "most": most,
         "clusters": found.clusters,
     }
-
-
-def score_bounds(gained: int, lost: int, n: int, confidence: float) -> tuple[float, float]:
-    """The one-sided score bounds of the difference (`gained` - `lost`) / `n` of paired shares, from below and above."""
-    reach = NormalDist().inv_cdf(confidence)
-    estimate = (gained - lost) / n
-    return (
-        _crossing(gained, lost, n, reach, -1.0, estimate),
-        _crossing(gained, lost, n, -reach, estimate, 1.0),
-    )
-
-
-def _crossing(gained: int, lost: int, n: int, wanted: float, low: float, high: float) -> float:
-    """Where the score, which falls as the difference rises, is `wanted`."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if score(gained, lost, n, middle) > wanted else (low, middle)
-    return (low + high) / 2
-
-
-def score(gained: int, lost: int, n: int, difference: float) -> float:
-    """Tango's score for a true difference: the distance to what was seen, in the standard error that it would have."""
-    # The likeliest share of lost questions if that were the difference: the root of a quadratic.
-    a, b = 2 * n, (2 * n - gained + lost) * difference - gained - lost
-    c = -lost * difference * (1 - difference)
-    share = max(0.0, (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a))
-    variance = n * (2 * share + difference * (1 - difference))
-    distance = gained - lost - n * difference
-    return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance) if distance else 0.0

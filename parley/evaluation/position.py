@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from parley.evaluation.concord import PLACE, SEAT
-from parley.evaluation.scores import MEASURES
+from parley.evaluation.scores import MEASURES, scale
 from parley.evaluation.statistics import clustered_mean, paired_difference
 
 
@@ -26,7 +26,7 @@ def position_rows(ratings: pl.DataFrame, swapped: pl.DataFrame) -> Iterator[dict
             first=pl.when(first).then(one).otherwise(other), second=pl.when(first).then(other).otherwise(one)
         )
         moved = (shown["first"] - shown["second"]).abs()
-        found = paired_difference(shown["first"].to_list(), shown["second"].to_list(), tasks)
+        found = paired_difference(shown["first"].to_list(), shown["second"].to_list(), tasks, *scale(key))
         yield {
             "dimension": key,
             **vars(found),

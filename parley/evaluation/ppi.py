@@ -28,6 +28,7 @@ from parley.evaluation.statistics import (
     bounded_interval,
     clustered_mean,
     clustered_score,
+    difference_interval,
     paired_difference,
     t_quantile,
     tailed_freedom,
@@ -74,7 +75,7 @@ def by_judge(*sides: Seats, within: Range | None = None) -> Powered:
     """The judge's mean over all seats, its bias and all; of two sides, over the same places: the first minus the second."""
     first, *others = sides
     if others:
-        found: Estimate = paired_difference(first.judge.tolist(), others[0].judge.tolist(), first.tasks)
+        found: Estimate = _difference(first.judge.tolist(), others[0].judge.tolist(), first.tasks, within)
     else:
         found = _mean(first.judge.tolist(), first.tasks, within)
     return _powered(found, sides)
@@ -88,10 +89,10 @@ def by_people(*sides: Seats, within: Range | None = None) -> Powered:
     if len(sides) == 1:
         found = _mean(values[0], tasks[0], within)
     elif places[0] == places[1]:
-        found = paired_difference(values[0], values[1], tasks[0])
+        found = _difference(values[0], values[1], tasks[0], within)
     else:
         study = _Study(sides)
-        found = study.estimate(study.people, float((study.a**2).sum()), fitted=1)
+        found = _with_interval(study.estimate(study.people, float((study.a**2).sum()), fitted=1), study, 0.0, 1)
     weight = None if found.mean is None else 0.0
     return _powered(found, sides, weight)
 
@@ -105,8 +106,10 @@ def calibrated(*sides: Seats, within: Range | None = None) -> Powered:
     square = float(((study.a - weight * study.b) ** 2).sum())
     square += study.distance**2 * noise * (study.groups - 2) / study.groups
     found = study.estimate(study.people + weight * study.distance, square, fitted=2)
-    if within is not None and found.mean is not None and found.se:
-        degrees = tailed_freedom(study.groups - 2, (study.a - weight * study.b)[study.rated].tolist())
+    if len(sides) > 1:
+        found = _with_interval(found, study, weight, fitted=2)
+    elif within is not None and found.mean is not None and found.se:
+        degrees = study.freedom(weight, fitted=2)
         low, high = bounded_interval(found.mean, found.se, degrees, *within[:2])
         found = replace(found, low=low, high=high)
     if _width(found) >= _width(alone):
@@ -181,6 +184,10 @@ class _Study:
             return 0.0, 0.0
         return min(1.0, slope - noise / slope), noise
 
+    def freedom(self, weight: float, fitted: int) -> float:
+        """The degrees of freedom after so many numbers were fitted, less what long tails of the contributions take."""
+        return tailed_freedom(self.groups - fitted, (self.a - weight * self.b)[self.rated].tolist())
+
     def estimate(self, mean: float | None, square: float, fitted: int) -> Estimate:
         """An estimate whose contributions have this sum of squares, after so many numbers were fitted to them."""
         freedom = self.groups - fitted
@@ -210,6 +217,22 @@ def _left(sides: Sequence[Seats], weight: float) -> tuple[list[float], list[Hash
 
 def _mean(values: Sequence[float], tasks: Sequence[Hashable], within: Range | None) -> Estimate:
     return clustered_mean(values, tasks) if within is None else clustered_score(values, tasks, *within)
+
+
+def _difference(a: list[float], b: list[float], tasks: Sequence[Hashable], within: Range | None) -> Estimate:
+    if within is None:
+        return paired_difference(a, b, tasks)
+    least, most, step = within
+    return paired_difference(a, b, tasks, step, most - least)
+
+
+def _with_interval(found: Estimate, study: _Study, weight: float, fitted: int) -> Estimate:
+    """The difference with the interval of one, where people rated some seats of both: these tell how often they differ."""
+    apart, _ = _left(study.sides, 0.0)
+    if found.mean is None or not found.se or not any(apart):
+        return found
+    low, high = difference_interval(found.mean, found.se, study.freedom(weight, fitted), apart)
+    return replace(found, low=low, high=high)
 
 
 def _powered(found: Estimate, sides: Sequence[Seats], weight: float | None = None) -> Powered:

@@ -41,6 +41,12 @@ def places(evaluation: Evaluation, tasks: Iterable[Task]) -> set[tuple[str, Cast
     }
 
 
+def scale(measure: str) -> tuple[float, float]:
+    """The least step of a difference on a dimension and the largest that there can be, as `paired_difference` takes them."""
+    least, most, step = RANGES[measure]
+    return step, most - least
+
+
 def seats_of(ratings: pl.DataFrame, player: str, partner: str, among: Places | None = None) -> pl.DataFrame:
     """The rows (of `parley.records.rating.SCHEMA`) that rate `player` sitting with `partner`, in either seat, sorted.
 
@@ -119,10 +125,10 @@ def _differences(a: pl.DataFrame, b: pl.DataFrame, method: Method) -> Iterator[d
     for measure in MEASURES:
         of_a, of_b = a_used[measure].to_list(), b_used[measure].to_list()
         if method == "pairs":
-            result = paired_difference(of_a, of_b, tasks_a)
+            result = paired_difference(of_a, of_b, tasks_a, *scale(measure))
             mean_a, mean_b = clustered_mean(of_a, tasks_a).mean, clustered_mean(of_b, tasks_b).mean
         else:
-            result = paired_by_means(of_a, tasks_a, of_b, tasks_b)
+            result = paired_by_means(of_a, tasks_a, of_b, tasks_b, *scale(measure))
             mean_a, mean_b = _mean_of_means(of_a, tasks_a), _mean_of_means(of_b, tasks_b)
         fields = dict(vars(result))
         row = {"dimension": measure, "method": method, "mean_a": mean_a, "mean_b": mean_b, **unmatched}

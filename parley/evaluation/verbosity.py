@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from parley.evaluation.concord import HEADLINES, PLACE, SEAT
-from parley.evaluation.statistics import Difference, cluster_means, paired_difference
+from parley.evaluation.statistics import Difference, cluster_means, clustered_test
 from parley.records.episode import Episode
 
 #: What is said of a seat, and how much of it the slopes are for.
@@ -66,12 +66,12 @@ def slope_within(
     across, up = _centred(x, groups), _centred(y, groups)
     spread, rise = math.fsum(across**2), math.fsum(up**2)
     if spread <= 1e-12 * max(1.0, float(np.square(np.asarray(x, dtype=np.float64)).sum())):
-        empty = paired_difference([], [], [])
+        empty = clustered_test([], [])
         return Slope(Difference(**{**vars(empty), "n": len(x), "clusters": len(set(clusters))}), None)
     slope = math.fsum(across * up) / spread
     values = slope + across * (up - slope * across) * len(x) / spread
     correlation = slope * math.sqrt(spread / rise) if rise > 0 else None
-    return Slope(paired_difference(values.tolist(), [0.0] * len(x), clusters), correlation)
+    return Slope(clustered_test(values.tolist(), clusters), correlation)
 
 
 def _centred(values: Sequence[float], groups: Sequence[Hashable]) -> "np.ndarray[Any, np.dtype[np.float64]]":
