@@ -340,6 +340,37 @@ def test_without_scripts_a_slider_has_a_knob_where_it_was_clicked(tmp_path: Path
         assert score_of(ann, "s0-goal") == 8 and ann.errors == []
 
 
+def test_on_a_phone_what_is_still_wanted_is_shown_and_can_be_gone_back_to(tmp_path: Path, chromium: Any) -> None:
+    shown = "(({top}) => 0 <= top && top < innerHeight)(document.getElementById('told').getBoundingClientRect())"
+    with held(tmp_path, 1) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token, **PHONE)
+        for name in ("Begin", "I agree and take part", "Show me an example", "Try one myself"):
+            ann.click(name)
+        ann.fill((marks(0), study.qualification.marks[1]))
+        ann.click("Compare with ours")
+        ann.page.get_by_text("Not quite").wait_for()
+        browser.until(ann.page, shown)
+        ann.fill(study.qualification.marks)
+        ann.click("Compare with ours")
+        ann.page.locator("#marks").wait_for()
+        ann.page.check('[name="s0-goal"][value="8"]', force=True)
+        ann.click("Save for later")
+        ann.page.get_by_text("Saved. You can go on now").wait_for()
+        browser.until(ann.page, shown)
+        ann.fill((marks(5, reason=""), marks(5, reason="")))
+        ann.click("Hand in and go on")
+        ann.page.get_by_text("Some reasons are missing").wait_for()
+        browser.until(ann.page, shown)
+        ann.page.goto(f"{url}/data")
+        ann.page.go_back()
+        ann.page.get_by_text("Some reasons are missing").wait_for()
+        assert score_of(ann, "s0-goal") == 5
+        ann.click("Hand in and go on")
+        ann.page.get_by_role("heading", name="Thank you").wait_for()
+        assert ann.errors == []
+
+
 # -- many at once ------------------------------------------------------------------------------------------------------
 
 
