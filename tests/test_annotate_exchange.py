@@ -206,6 +206,11 @@ def test_the_form_works_from_a_file_without_a_network(tmp_path: Path, chromium: 
         else:
             first.locator(f'[name="{name}"][value="{value}"]').check(force=True)
     page.get_by_text("1 of 2 conversations are rated.").wait_for()
+    # The sliders are the app's.
+    start, end = (first.locator(f'[name="s0-goal"][value="{score}"]') for score in (2, 9))
+    start.drag_to(end, force=True)
+    assert end.is_checked() and first.get_by_role("group", name="Goal of Nora Lind 9").count() == 1
+    start.drag_to(first.locator('[name="s0-goal"][value="7"]'), force=True)
     page.reload()
     page.get_by_text("1 of 2 conversations are rated.").wait_for()
     with page.expect_download() as download:
