@@ -187,6 +187,190 @@ def test_all_of_it_works_without_scripts(tmp_path: Path, chromium: Any) -> None:
         assert len(study.work.annotations()) == 1 and ann.errors == []
 
 
+# -- sliders -----------------------------------------------------------------------------------------------------------
+
+GOAL = 'fieldset:has([name="s0-goal"])'
+
+
+def place(person: Person, name: str, score: int) -> tuple[float, float]:
+    """Where a stop of a slider lies on the screen; the slider is scrolled to the middle of it."""
+    stop = person.page.locator(f'[name="{name}"][value="{score}"]')
+    stop.evaluate("stop => stop.scrollIntoView({block: 'center'})")
+    box = stop.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 3
+
+
+def score_of(person: Person, name: str) -> int | None:
+    """What a slider is set to."""
+    found = person.page.locator(f'[name="{name}"]:checked')
+    return int(found.get_attribute("value")) if found.count() else None
+
+
+def knob(person: Person, name: str) -> tuple[float, float]:
+    """How well the knob of a slider is seen, from 0 to 1, and where it is: pixels from the left of the screen."""
+    found = person.page.locator(f'fieldset:has([name="{name}"]) .knob')
+    seen, x = found.evaluate(
+        "knob => { const box = knob.getBoundingClientRect();"
+        " return [Number(getComputedStyle(knob).opacity), box.x + box.width / 2]; }"
+    )
+    return seen, x
+
+
+@contextmanager
+def rater(folder: Path, chromium: Any, **window: Any) -> Iterator[tuple[Person, Study]]:
+    """Somebody before the first conversation; without movement, so that what is looked at stands still."""
+    with held(folder, 1) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token, **{"reduced_motion": "reduce", **window})
+        ann.learn(study)
+        yield ann, study
+        assert ann.errors == []
+
+
+def test_a_slider_is_dragged_with_the_mouse_and_kept(tmp_path: Path, chromium: Any) -> None:
+    with rater(tmp_path, chromium) as (ann, study):
+        mouse, group = ann.page.mouse, ann.page.locator(GOAL)
+        assert knob(ann, "s0-goal")[0] == 0 and group.get_by_text("not set yet").is_visible()
+        (x, y), (end, _) = place(ann, "s0-goal", 3), place(ann, "s0-goal", 8)
+        mouse.move(x, y)
+        mouse.down()
+        assert score_of(ann, "s0-goal") == 3 and knob(ann, "s0-goal") == (1, pytest.approx(x, abs=1))
+        seen = []
+        for step in range(1, 6):
+            mouse.move(x + (end - x) * step / 5 - 8, y + 60)  # a hand is never quite on the track
+            seen.append(group.locator(".reading b").text_content())
+            assert knob(ann, "s0-goal")[1] == pytest.approx(x + (end - x) * step / 5 - 8, abs=1)
+        assert seen == ["4", "5", "6", "7", "8"]
+        mouse.up()
+        assert knob(ann, "s0-goal")[1] == pytest.approx(end, abs=1)  # it comes to rest on the stop
+        assert group.get_by_text("not set yet").is_hidden()
+        x, y = place(ann, "s1-relationship", 0)
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(0, y)  # beyond the end
+        mouse.up()
+        ann.saved()
+        ann.page.reload()
+        assert (score_of(ann, "s0-goal"), score_of(ann, "s1-relationship")) == (8, -5)
+        assert group.locator(".reading b").text_content() == "8"
+        assignment = study.work.current("r001")
+        assert assignment is not None and assignment.entries[1, "relationship"][0] == -5
+
+
+def test_a_finger_drags_sideways_and_scrolls_up_and_down(tmp_path: Path, chromium: Any) -> None:
+    with rater(tmp_path, chromium, **{**PHONE, "viewport": {"width": 390, "height": 844}}) as (ann, _):
+        touch = ann.window.new_cdp_session(ann.page)
+
+        def finger(*points: tuple[float, float]) -> None:
+            for kind, at in zip(("touchStart", *["touchMove"] * (len(points) - 1)), points, strict=True):
+                sent = {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]}
+                touch.send("Input.dispatchTouchEvent", sent)
+            ann.page.wait_for_timeout(100)  # it rests, so the page does not roll on
+            touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+        ann.page.touchscreen.tap(*place(ann, "s1-secret", -4))
+        assert score_of(ann, "s1-secret") == -4
+        (x, y), (end, _) = place(ann, "s0-goal", 2), place(ann, "s0-goal", 9)
+        at = ann.page.evaluate("scrollY")
+        finger((x, y), *((x + (end - x) * step / 10, y + 2 * step) for step in range(1, 11)))
+        assert score_of(ann, "s0-goal") == 9 and ann.page.evaluate("scrollY") == at
+        # Scrolling with the finger on an untouched slider, and on one that is set, leaves both as they were.
+        for name, score in (("s0-goal", 9), ("s0-knowledge", None)):
+            x, y = place(ann, name, 5)
+            at = ann.page.evaluate("scrollY")
+            finger((x, y), *((x + step / 2, y - 20 * step) for step in range(1, 11)))
+            browser.until(ann.page, f"scrollY > {at} + 100")
+            assert score_of(ann, name) == score
+        ann.saved()
+        ann.page.reload()
+        assert [score_of(ann, name) for name in ("s0-goal", "s0-knowledge", "s1-secret")] == [9, None, -4]
+
+
+def test_a_slider_has_a_sliders_keys_and_can_be_cleared(tmp_path: Path, chromium: Any) -> None:
+    with rater(tmp_path, chromium) as (ann, study):
+        name = "s0-relationship"
+        ann.page.focus(f'[name="{name}"][value="-5"]')
+        assert score_of(ann, name) is None  # being there sets nothing
+        seen = []
+        arrows, pages = ("ArrowUp", "ArrowRight", "Home", "ArrowLeft", "End", "ArrowRight"), ("PageDown", "PageUp")
+        for key in (*arrows, *pages, "ArrowDown", "Delete"):
+            ann.page.keyboard.press(key)
+            seen.append(score_of(ann, name))
+        assert seen == [-4, -3, -5, -5, 5, 5, 3, 5, 4, None]
+        assert knob(ann, name)[0] == 0
+        ann.page.keyboard.press("End")
+        ann.page.locator('fieldset:has([name="s0-relationship"]) .clear').click()
+        ann.page.focus('[name="s0-goal"][value="0"]')
+        ann.page.keyboard.press("Space")
+        assert (score_of(ann, name), score_of(ann, "s0-goal")) == (None, 0)
+        ann.saved()
+        ann.page.reload()
+        assert (score_of(ann, name), score_of(ann, "s0-goal")) == (None, 0)
+        assignment = study.work.current("r001")
+        assert assignment is not None and assignment.entries[0, "relationship"][0] is None
+
+
+def test_a_screen_reader_is_told_dimension_seat_value_and_what_is_not_set(tmp_path: Path, chromium: Any) -> None:
+    with rater(tmp_path, chromium) as (ann, _):
+        nora, omar = (ann.page.get_by_role("group", name=f"Goal of {who}") for who in ("Nora Lind", "Omar Vance"))
+        for group in (nora, omar):
+            assert "not set yet" in group.aria_snapshot() and "[checked]" not in group.aria_snapshot()
+            assert group.get_by_role("radio").count() == 11
+        nora.get_by_role("radio", name="7", exact=True).check(force=True)
+        assert ann.page.get_by_role("group", name="Goal of Nora Lind 7", exact=True).count() == 1
+        assert 'radio "7" [checked]' in nora.aria_snapshot()
+        assert ann.page.get_by_role("group", name="Goal of Omar Vance not set yet", exact=True).count() == 1
+        ends = nora.get_by_role("radio").evaluate_all(
+            "stops => stops.map((stop) => document.getElementById(stop.getAttribute('aria-describedby'))?.textContent)"
+        )
+        assert (ends[0], ends[-1], set(ends[1:-1])) == ("not at all", "entirely", {None})
+
+
+def test_without_scripts_a_slider_has_a_knob_where_it_was_clicked(tmp_path: Path, chromium: Any) -> None:
+    with held(tmp_path, 1) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token, java_script_enabled=False, reduced_motion="reduce")
+        ann.learn(study)
+        ann.page.mouse.click(*place(ann, "s0-goal", 8))
+        box = ann.page.locator(f"{GOAL} .knob").bounding_box()
+        assert box is not None and box["x"] + box["width"] / 2 == pytest.approx(place(ann, "s0-goal", 8)[0], abs=1)
+        assert ann.page.locator(GOAL).get_by_text("not set yet").is_hidden()
+        ann.click("Save for later")
+        assert score_of(ann, "s0-goal") == 8 and ann.errors == []
+
+
+def test_on_a_phone_what_is_still_wanted_is_shown_and_can_be_gone_back_to(tmp_path: Path, chromium: Any) -> None:
+    shown = "(({top}) => 0 <= top && top < innerHeight)(document.getElementById('told').getBoundingClientRect())"
+    with held(tmp_path, 1) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        ann = Person(chromium, url, token, **PHONE)
+        for name in ("Begin", "I agree and take part", "Show me an example", "Try one myself"):
+            ann.click(name)
+        ann.fill((marks(0), study.qualification.marks[1]))
+        ann.click("Compare with ours")
+        ann.page.get_by_text("Not quite").wait_for()
+        browser.until(ann.page, shown)
+        ann.fill(study.qualification.marks)
+        ann.click("Compare with ours")
+        ann.page.locator("#marks").wait_for()
+        ann.page.check('[name="s0-goal"][value="8"]', force=True)
+        ann.click("Save for later")
+        ann.page.get_by_text("Saved. You can go on now").wait_for()
+        browser.until(ann.page, shown)
+        ann.fill((marks(5, reason=""), marks(5, reason="")))
+        ann.click("Hand in and go on")
+        ann.page.get_by_text("Some reasons are missing").wait_for()
+        browser.until(ann.page, shown)
+        ann.page.goto(f"{url}/data")
+        ann.page.go_back()
+        ann.page.get_by_text("Some reasons are missing").wait_for()
+        assert score_of(ann, "s0-goal") == 5
+        ann.click("Hand in and go on")
+        ann.page.get_by_role("heading", name="Thank you").wait_for()
+        assert ann.errors == []
+
+
 # -- many at once ------------------------------------------------------------------------------------------------------
 
 

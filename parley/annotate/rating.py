@@ -15,24 +15,21 @@ def rating_pages(site: Site) -> APIRouter:
     visiting = Annotated[Visit, Depends(site.visit)]
     posting = Annotated[Posted, Depends(site.posted)]
 
-    def ask(visit: Visit, **more: object) -> Response:
+    @router.get("/rate")
+    def rate(visit: visiting, told: str = "") -> Response:
+        visit.must_be_at("rate")
         assignment = study.work.current(visit.rater.name)
         if assignment is None:
             study.raters.advance(visit.rater, "done")
             raise Elsewhere("/done")
+        wanted = told == "wanted"
         shown: dict[str, Any] = {
-            "missing": [],
-            "unexplained": [],
-            "saved": False,
+            "missing": missing_scores(assignment.entries) if wanted else [],
+            "unexplained": missing_reasons(assignment.entries) if wanted else [],
+            "saved": told == "saved",
             "per_rater": study.work.per_rater,
-            **more,
         }
         return site.page("rate", visit=visit, assignment=assignment, **shown)
-
-    @router.get("/rate")
-    def rate(visit: visiting) -> Response:
-        visit.must_be_at("rate")
-        return ask(visit)
 
     @router.post("/rate")
     def rated(posted: posting) -> Response:
@@ -40,11 +37,12 @@ def rating_pages(site: Site) -> APIRouter:
         visit.must_be_at("rate")
         if not study.work.save(assignment, visit.rater.name, entries):
             raise Elsewhere("/rate")  # sent twice: it is done already
+        # What there is to tell has an address, so that a browser can go back to it, and shows it rather than the top.
         if posted.fields.get("action") == "save":
-            return ask(visit, saved=True)
+            raise Elsewhere("/rate?told=saved#told")
         missing, unexplained = missing_scores(entries), missing_reasons(entries)
         if missing or (unexplained and posted.fields.get("noted") != "yes"):
-            return ask(visit, missing=missing, unexplained=unexplained)
+            raise Elsewhere("/rate?told=wanted#told")
         study.work.submit(assignment, visit.rater.name, entries)
         return RedirectResponse("/rate", 303)
 

@@ -1,7 +1,8 @@
 """What all tools are asked: the same fourteen numbers and reasons, under the names of the app's own form."""
 
 import json
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,18 @@ def annotation_of(
         raise ParleyError(
             f"{path}: the answers of {rater} about the item {item!r}: {told}; mend or leave them out"
         ) from None
+
+
+def finished_of(path: Path, given: Iterable[tuple[object, str, Mapping[str, object]]]) -> list[Annotation]:
+    """The annotations of those (item, rater, answers by field) that have all scores.
+
+    Some tools give out what a rater has only begun; it is left out, and how often is told.
+    """
+    rows = [*given]
+    whole = [row for row in rows if all(row[2].get(question.name) not in (None, "") for question in questions())]
+    if left := len(rows) - len(whole):
+        print(f"{path}: {left} begun and not finished, left out", file=sys.stderr)
+    return [annotation_of(path, item, rater, sent) for item, rater, sent in whole]
 
 
 def rater_of(tool: str, user: object) -> str:

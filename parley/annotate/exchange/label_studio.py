@@ -21,15 +21,21 @@ def interface() -> str:
         "<View>",
         '  <Header value="The situation"/>',
         '  <Text name="scenario" value="$scenario"/>',
-        *(f'  <Text name="{who}" value="${who}"/>' for who in ("first", "second")),
+        *(
+            f'  <Header value="{title}" size="5"/>\n  <Text name="{who}" value="${who}"/>'
+            for who, title in (("first", "First participant"), ("second", "Second participant"))
+        ),
+        '  <Header value="The talk"/>',
         '  <Paragraphs name="talk" value="$talk" layout="dialogue" nameKey="speaker" textKey="text"/>',
     ]
     for question in questions():
         number = f'min="{question.low}" max="{question.high}" step="1" required="true"'
         parts += [
             f'  <Header value={quoteattr(question.title)} size="5"/>',
+            f'  <Header value={quoteattr(question.asks)} size="6"/>',
             f'  <Number name="{question.name}" toName="talk" {number}/>',
-            f'  <TextArea name="{question.name}-why" toName="talk" rows="2" maxSubmissions="1" editable="true"/>',
+            f'  <TextArea name="{question.name}-why" toName="talk" rows="2" maxSubmissions="1" editable="true" '
+            'placeholder="Why?"/>',
         ]
     return "\n".join([*parts, "</View>"]) + "\n"
 

@@ -29,11 +29,15 @@ class _Saved(Record):
 
 def write_form(items: Sequence[Item], rater: str, title: str, path: Path) -> None:
     """Write the form of a rater. Its only script is told to the browser by its hash: nothing else can run in it."""
-    static = HERE / "static"
-    script, style = ((static / name).read_text(encoding="utf-8") for name in ("offline.js", "style.css"))
+    keeping, slider, style = (_static(name) for name in ("offline.js", "slider.js", "style.css"))
+    script = keeping + slider
     proof = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = templates(title=title).get_template("offline.html.jinja")
     write_text(path, page.render(items=items, rater=rater, script=script, style=style, proof=proof) + "\n")
+
+
+def _static(name: str) -> str:
+    return (HERE / "static" / name).read_text(encoding="utf-8")
 
 
 def read(path: Path) -> list[Annotation]:

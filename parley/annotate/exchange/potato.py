@@ -1,7 +1,8 @@
 """Potato: a configuration and data to serve, and what it gives out, as Parquet or as JSON lines.
 
 The Parquet export (`python -m potato.export -f parquet`) has a row an instance and user and a column a scheme; the JSON
-lines (`annotated_instances.jsonl`) hold each scheme's answers in `label_annotations`.
+lines hold each scheme's answers in `labels`, and those of older versions in `label_annotations`. Potato keeps every click,
+so its exports hold items that a rater has begun and not finished; they are left out, and told.
 """
 
 import html
@@ -12,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from parley.annotate.exchange.fields import annotation_of, lines, profile, questions, rater_of
+from parley.annotate.exchange.fields import finished_of, lines, profile, questions, rater_of
 from parley.errors import ParleyError
 from parley.records.annotation import Annotation
 from parley.records.frames import read_parquet
@@ -28,7 +29,9 @@ def configuration() -> dict[str, Any]:
     for question in questions():
         about = f"{question.title}. {question.asks}"
         required = {"label_requirement": {"required": True}}
-        labels = {"labels": question.scores, "horizontal": True}
+        # Without a text of its own a label is shown as words, and -5 as 5.
+        stops = [{"name": score, "displayed_label": score.replace("-", "\u2212")} for score in question.scores]
+        labels = {"labels": stops, "horizontal": True}
         schemes.append({"annotation_type": "radio", "name": question.name, "description": about, **labels, **required})
         why = {"description": f"Why? {question.title}", "multiline": True, "rows": 2}
         schemes.append({"annotation_type": "text", "name": f"{question.name}-why", **why})
@@ -60,9 +63,9 @@ def _page(item: Item) -> str:
 
 
 def read(path: Path) -> list[Annotation]:
-    """The annotations of an export."""
+    """The finished annotations of an export."""
     rows = _parquet(path) if path.suffix == ".parquet" else _json_lines(path)
-    return [annotation_of(path, item, rater_of("potato", user), sent) for item, user, sent in rows]
+    return finished_of(path, ((item, rater_of("potato", user), sent) for item, user, sent in rows))
 
 
 def _parquet(path: Path) -> Iterator[tuple[object, object, dict[str, object]]]:
@@ -77,7 +80,7 @@ def _json_lines(path: Path) -> Iterator[tuple[object, object, dict[str, object]]
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise ParleyError(f"{path}: cannot be read; give Potato's annotated_instances.jsonl") from None
+        raise ParleyError(f"{path}: cannot be read; give Potato's annotations.jsonl") from None
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
@@ -85,7 +88,8 @@ def _json_lines(path: Path) -> Iterator[tuple[object, object, dict[str, object]]
                 item = row["instance_id"] if "instance_id" in row else row["id"]
                 # Older versions keep each user's file in a folder of the user's name.
                 user = row.get("user_id", path.parent.name)
-                yield item, user, {name: _answer(given) for name, given in row["label_annotations"].items()}
+                answers = row["labels"] if "labels" in row else row["label_annotations"]
+                yield item, user, {name: _answer(given) for name, given in answers.items()}
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise ParleyError(f"{path}:{number}: no annotation of Potato; mend or delete the line") from None
 
