@@ -1,4 +1,4 @@
-"""The pictures of the docs, taken of a finished experiment's report in a real Chromium.
+"""The pictures of the docs, taken in a real Chromium: of a finished report, and of the page on which people rate.
 
     python -m tests.pictures results/playhouse docs/images
 
@@ -8,12 +8,14 @@ Each is reduced to a palette: small enough for a repository.
 import io
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
 from PIL import Image
 
 from tests.browser import chromium, tab
+from tests.test_annotate_browser import Person, held
 
 #: Name, address of the page, width, height, colour scheme; `beside` sets the next episode of the task beside the first.
 PICTURES: tuple[tuple[str, str, int, int, str], ...] = (
@@ -35,9 +37,13 @@ def main(results: Path, folder: Path) -> None:
                 address += f"#{urlencode({'evaluation': 'hard', 'policy': 'bc_sr', 'sort': 'score-down'})}"
             size = {"width": width, "height": height}
             with tab(browser, address, viewport=size, color_scheme=scheme, device_scale_factor=1.5) as shown:
-                path = folder / f"{name}.png"
-                path.write_bytes(_reduced(_picture(shown, name)))
-                print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+                _save(folder / f"{name}.png", _picture(shown, name))
+        _save(folder / "rating.png", _rating(browser))
+
+
+def _save(path: Path, picture: bytes) -> None:
+    path.write_bytes(_reduced(picture))
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 def _picture(shown: Any, name: str) -> bytes:
@@ -52,6 +58,22 @@ def _picture(shown: Any, name: str) -> bytes:
     shown.wait_for_timeout(300)
     picture: bytes = shown.locator(".graph").screenshot() if name == "report-lineage" else shown.screenshot()
     return picture
+
+
+def _rating(browser: Any) -> bytes:
+    """A rater's first conversation, half rated."""
+    with TemporaryDirectory() as folder, held(Path(folder), 2) as (study, url):
+        ((_, token),) = study.raters.invite(1)
+        window = {"viewport": {"width": 1180, "height": 900}, "device_scale_factor": 1.5}
+        rater = Person(browser, url, token, **window)
+        rater.learn(study)
+        for name, score in (("believability", 9), ("relationship", 2), ("knowledge", 4)):
+            rater.page.check(f'[name="s0-{name}"][value="{score}"]', force=True)
+        rater.page.fill('[name="s0-believability-why"]', "She haggles as somebody would who has to pay the rent.")
+        rater.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 60)")
+        rater.page.wait_for_timeout(400)
+        picture: bytes = rater.page.screenshot()
+        return picture
 
 
 def _reduced(picture: bytes) -> bytes:

@@ -228,7 +228,7 @@ def test_the_wanderer_does_all_kinds_of_things_in_the_right_words() -> None:
 
 
 def test_the_wanderer_pays_little_heed_to_the_talk() -> None:
-    """Whether the own wish lies on the table or not, it accepts as rarely."""
+    """Whether its own wish lies on the table or not, it accepts as rarely."""
     accepting = [
         mean(Act("accept", "$90") in acts("wanderer", SALE, talk, seed) for seed in range(300))
         for talk in (said("Hello Ben.", "How about $90?"), said("Hello Ben.", "How about $40?"))

@@ -142,7 +142,7 @@ def standing(talk: Sequence[Line], terms: Sequence[str]) -> Deal | None:
 
 
 def share_of(term: str, want: Want, other: Want) -> float:
-    """How much of the way from the other's wish to the own a term goes, 0 to 1. An amount tells it exactly."""
+    """How much of the way from the other's wish to one's own a term goes, 0 to 1. An amount tells it exactly."""
     figures = [amounts(phrase) for phrase in (term, want.wish, other.wish)]
     if all(len(figure) == 1 for figure in figures) and figures[1] != figures[2]:
         got, mine, theirs = (int(figure[0]) for figure in figures)

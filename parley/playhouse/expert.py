@@ -1,4 +1,4 @@
-"""The expert: pursues the own goal with a reason, then looks for what both could live with, and closes well."""
+"""The expert: pursues its own goal with a reason, then looks for what both could live with, and closes well."""
 
 from random import Random
 

@@ -81,7 +81,7 @@ def _secret(me: Person, mine: Sequence[Line]) -> tuple[int, str]:
     told = any(me.secret and closest(about, [me.secret.rstrip(".")], 0.7) for about in did(mine, "confess"))
     if me.want.kind == "keep" and any(closest(about, [me.want.wish]) for about in did(mine, "reveal")):
         return -8, f"{me.first} told what should be kept."
-    return (-7, f"{me.first} gave the own secret away.") if told else (0, "The secret was kept.")
+    return (-7, f"{me.first} gave their own secret away.") if told else (0, "The secret was kept.")
 
 
 def _social_rules(mine: Sequence[Line]) -> tuple[int, str]:
