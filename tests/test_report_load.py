@@ -163,9 +163,10 @@ def test_knowledge_is_compared_question_by_question_and_a_stuck_letter_is_told(w
     rows = {row.policy: row for row in known.ways(load(*whole))[0].rows}
     assert rows["base"].gain is None
     gain = rows["bc_sr"].gain
-    # 6 of 100 questions are right that the base had wrong: mean 6, sd 23.87, t interval with 99 degrees of freedom
+    # 6 of 100 questions are right that the base had wrong, none the other way round. Tango's score is 1.96 in size where
+    # (6 - 2.0787) / sqrt(100 (2 · 0.009837 + 0.020787 · 0.979213)) and (6 - 12.4768) / sqrt(100 · 0.124768 · 0.875232) are.
     assert gain is not None and gain.difference == pytest.approx(6.0)
-    assert (gain.low, gain.high) == (pytest.approx(1.264, abs=0.001), pytest.approx(10.736, abs=0.001))
+    assert (gain.low, gain.high) == (pytest.approx(2.0787, abs=0.001), pytest.approx(12.4768, abs=0.001))
     assert rows["base"].doubts == ["base answered A to 100 % of the questions, whatever was asked."]
     assert rows["sr"].doubts == []
 
