@@ -108,8 +108,9 @@ def _gap(found: Answer, best: str, base: str) -> Cell | None:
         return None
     other = found.human.gap(base)
     sorting = {"evaluation": found.evaluation, "people": "yes", "sort": "gap-down"}
-    known = links.number(f"{signed(other)} for {base}", links.episodes(policy=base, **sorting))
-    compared = known if other is not None else f"not known for {base}"
+    compared = f"not known for {base}"
+    if other is not None:
+        compared = links.number(f"{signed(other)} for {base}", links.episodes(policy=base, **sorting))
     return Cell(
         f"{found.judge} above people, for {best}",
         signed(gap),
